@@ -1,0 +1,141 @@
+"""A target: the URL we ask about, in one normal form (RFC 3986 section 6, WHATWG defaults for http and https).
+
+The input is kept to the letter beside the normal form, so that two spellings are one measurement and one line.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+import idna
+
+from probe.model.errors import TargetError
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+MAX_URL = 4096
+# A scheme must be followed by "//" or be no host:port, so that "example.org:8080/x" is a host and a port.
+_SCHEME = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*):(?!\d+(?:[/?#]|$))")
+_PATH_SAFE = "!$%&'()*+,-./:;=@_~"
+_QUERY_SAFE = _PATH_SAFE + "?"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`url` is the input to the letter, `normal` its normal form; `host` is ASCII (IDNA 2008), lower case."""
+
+    url: str
+    normal: str
+    scheme: str
+    host: str
+    port: int
+    category: str = ""
+
+    @property
+    def is_address(self) -> bool:
+        """True when the host is an IP address, so that there is nothing to look up."""
+        return address_of(self.host) is not None
+
+    @property
+    def sibling_port(self) -> int:
+        """The port of the other scheme, tried for the record but never judged for the headline."""
+        return 80 if self.scheme == "https" else 443
+
+
+def address_of(host: str) -> str | None:
+    """The canonical text of an IP address literal, or None when `host` is a name."""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return None
+
+
+def parse_target(text: str, *, category: str = "", line: int | None = None) -> Target:
+    """A target from what a person typed. No scheme means https. Raises TargetError with the reason."""
+
+    def bad(reason: str) -> TargetError:
+        return TargetError(text, reason, line)
+
+    stripped = text.strip()
+    if not stripped:
+        raise bad("empty")
+    if len(stripped) > MAX_URL:
+        raise bad(f"longer than {MAX_URL} characters")
+    if any(ord(c) <= 32 or ord(c) == 127 for c in stripped):
+        raise bad("has spaces or control characters")
+    if "://" not in stripped:
+        named = _SCHEME.match(stripped)
+        if named:
+            raise bad(f"scheme {named[1].lower()!r} is not http or https")
+        stripped = "https://" + stripped
+    try:
+        parts = urlsplit(stripped)
+        port, userinfo, raw_host = parts.port, parts.username, parts.hostname
+    except ValueError as error:
+        raise bad(f"not a URL ({error})") from None
+    if parts.scheme.lower() not in DEFAULT_PORTS:
+        raise bad(f"scheme {parts.scheme!r} is not http or https")
+    if userinfo is not None or "@" in parts.netloc:
+        raise bad("holds a user name or password; leave it out")
+    if port == 0 or parts.netloc.endswith(":") and port is None and not raw_host:
+        raise bad("has no usable port")
+    scheme = parts.scheme.lower()
+    try:
+        host = normal_host(raw_host or "")
+    except ValueError as error:
+        raise bad(str(error)) from None
+    chosen = port or DEFAULT_PORTS[scheme]
+    normal = build_url(scheme, host, chosen, parts.path, parts.query)
+    return Target(text, normal, scheme, host, chosen, category)
+
+
+def normal_host(host: str) -> str:
+    """ASCII, lower case, no trailing dot; addresses canonical. Raises ValueError with a reason."""
+    host = host.rstrip(".")
+    if not host:
+        raise ValueError("has no host")
+    literal = address_of(host)
+    if literal:
+        return literal
+    if re.fullmatch(r"[0-9.]+|0[xX][0-9a-fA-F.xX]*", host):
+        raise ValueError("host is neither a name nor a whole IP address")
+    try:
+        ascii_host = idna.encode(host, uts46=True).decode() if not host.isascii() else host.lower()
+    except idna.IDNAError as error:
+        raise ValueError(f"host is no valid international name ({error})") from None
+    if len(ascii_host) > 253 or not all(_is_label(label) for label in ascii_host.split(".")):
+        raise ValueError("host is no valid name")
+    return ascii_host
+
+
+def _is_label(label: str) -> bool:
+    # Underscores are not host names by RFC 952, yet sites use them; hyphens at the ends likewise resolve.
+    return bool(re.fullmatch(r"[a-z0-9_-]{1,63}", label))
+
+
+def build_url(scheme: str, host: str, port: int, path: str, query: str) -> str:
+    """The normal form: default port left out, dot segments removed, path and query percent-encoded once."""
+    netloc = f"[{host}]" if ":" in host else host
+    if port != DEFAULT_PORTS[scheme]:
+        netloc += f":{port}"
+    clean_path = quote(_remove_dot_segments(path or "/"), safe=_PATH_SAFE)
+    return urlunsplit((scheme, netloc, clean_path, quote(query, safe=_QUERY_SAFE), ""))
+
+
+def _remove_dot_segments(path: str) -> str:
+    """RFC 3986 section 5.2.4, for a path that begins with a slash."""
+    out: list[str] = []
+    segments = path.split("/")[1:]
+    for i, segment in enumerate(segments):
+        last = i == len(segments) - 1
+        plain = unquote(segment) if segment.lower() in ("%2e", "%2e%2e", ".%2e", "%2e.") else segment
+        if plain == "..":
+            del out[-1:]
+        if plain in (".", ".."):
+            if last:
+                out.append("")
+            continue
+        out.append(segment)
+    return "/" + "/".join(out)
