@@ -1,0 +1,257 @@
+"""The bundle: facts on their way to a collector, as one gzip stream of JSON lines behind a signed manifest.
+
+    line 1      manifest: counts, SHA-256 over everything after line 1, the signer's key and signature
+    line 2..n   fact lines (probe.wire.facts): vantage, run, measurement, observation, blob, in this order
+
+The laws: a bundle's name is the SHA-256 of its canonical manifest, so it names its content; the same facts and key
+give the same bytes; a reader holds one line at a time, and stops at the first byte that breaks a bound. Pure: chunks
+of bytes in, rows out. Ed25519 signatures (RFC 8032) are made without randomness.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from probe.model.errors import BundleError
+from probe.wire.codec import CodecError, decode, encode
+from probe.wire.facts import FACT_ORDER, Row, canonical, load_object, parse_fact
+
+BUNDLE_FORMAT = 1
+RECEIPT_FORMAT = 1
+MEDIA_TYPE = "application/vnd.vantage-probe.bundle"
+_GZIP = 31  # zlib's wbits for a gzip wrapper; its header then carries no time and no name
+_STEP = 65_536
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+_HEX128 = re.compile(r"[0-9a-f]{128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Line 1. `counts` are rows per table, `digest` the SHA-256 of all bytes after line 1 (uncompressed), `key` the
+    signer's Ed25519 public key, `signature` over the canonical manifest without it; hex all three. `created_at` is the
+    time of the newest measurement inside (not of the cut), so that the same facts give the same bundle."""
+
+    bundle: int
+    schema: int
+    software: str
+    version: str
+    created_at: str
+    counts: Mapping[str, int]
+    digest: str
+    key: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a collector signs: that the facts of `bundle` lie in its database. Rows are `taken` (new), `known` (there
+    already) or `quarantined` (they contradict it). `key` is the collector's, `signature` as in a manifest."""
+
+    receipt: int
+    bundle: str
+    received_at: str
+    taken: int
+    known: int
+    quarantined: int
+    key: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of a reader, in bytes and lines. `ratio` holds from `ratio_from` decompressed bytes on: honest facts
+    shrink about 3-fold, repetitive bodies 100-fold, a bomb of zeros 1,000-fold."""
+
+    packed: int = 64 * 1024 * 1024
+    plain: int = 1024 * 1024 * 1024
+    lines: int = 2_000_000
+    line: int = 6 * 1024 * 1024
+    ratio: int = 250
+    ratio_from: int = 8 * 1024 * 1024
+
+
+DEFAULT_LIMITS = Limits()
+Signed = TypeVar("Signed", Manifest, Receipt)
+
+
+# ---- keys and signatures ----
+
+
+def public_hex(key: Ed25519PrivateKey) -> str:
+    """The public half of a key, 64 hex digits."""
+    return key.public_key().public_bytes_raw().hex()
+
+
+def signed(cls: type[Signed], fields: Mapping[str, Any], key: Ed25519PrivateKey) -> Signed:
+    """A manifest or receipt with its key and signature filled in."""
+    body = {**fields, "key": public_hex(key)}
+    signature = key.sign(canonical(body).encode()).hex()
+    return cls(**body, signature=signature)
+
+
+def check_signature(value: Manifest | Receipt) -> None:
+    """Raises BundleError unless the key in `value` signed the rest of it."""
+    body = {name: item for name, item in encode(value).items() if name != "signature"}
+    if not _HEX64.fullmatch(value.key) or not _HEX128.fullmatch(value.signature):
+        raise BundleError("key or signature is malformed")
+    try:
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(value.key))
+        key.verify(bytes.fromhex(value.signature), canonical(body).encode())
+    except (InvalidSignature, ValueError):
+        raise BundleError("the signature does not fit") from None
+
+
+def name_of(manifest: Manifest) -> str:
+    """A bundle's content address: SHA-256 of its canonical manifest, hex."""
+    return hashlib.sha256(canonical(encode(manifest)).encode()).hexdigest()
+
+
+# ---- writing ----
+
+
+def seal(lines: Iterable[bytes], fields: Mapping[str, Any], digest: str, key: Ed25519PrivateKey) -> Iterator[bytes]:
+    """The bundle's bytes. `lines` are fact lines without newlines whose SHA-256 (newlines included) is `digest`;
+    `fields` are the manifest's schema, software, version, created_at and counts."""
+    manifest = manifest_for(fields, digest, key)
+    packer = zlib.compressobj(6, zlib.DEFLATED, _GZIP)
+    yield packer.compress(canonical(encode(manifest)).encode() + b"\n")
+    for line in lines:
+        yield packer.compress(line + b"\n")
+    yield packer.flush()
+
+
+def manifest_for(fields: Mapping[str, Any], digest: str, key: Ed25519PrivateKey) -> Manifest:
+    """The signed manifest of facts with this digest."""
+    return signed(Manifest, {"bundle": BUNDLE_FORMAT, **fields, "digest": digest}, key)
+
+
+# ---- reading ----
+
+
+def read_manifest(chunks: Iterable[bytes], limits: Limits = DEFAULT_LIMITS) -> Manifest:
+    """Line 1 of a bundle, its signature checked. Raises BundleError."""
+    return _manifest(_lines(chunks, limits))
+
+
+def verify_bundle(chunks: Iterable[bytes], limits: Limits = DEFAULT_LIMITS) -> Manifest:
+    """Check signature, digest and bounds of a whole bundle without reading its facts. Raises BundleError."""
+    lines = _lines(chunks, limits)
+    manifest = _manifest(lines)
+    sha = hashlib.sha256()
+    for line in lines:
+        sha.update(line + b"\n")
+    if sha.hexdigest() != manifest.digest:
+        raise BundleError("the facts are not those that the manifest was signed for")
+    return manifest
+
+
+def read_rows(chunks: Iterable[bytes], limits: Limits = DEFAULT_LIMITS) -> Iterator[Row]:
+    """The facts of a bundle, strictly typed, one at a time, in order and as many as stated. Raises BundleError."""
+    lines = _lines(chunks, limits)
+    manifest = _manifest(lines)
+    counts = dict.fromkeys(FACT_ORDER.values(), 0)
+    names = tuple(FACT_ORDER.values())
+    at = 0
+    for number, line in enumerate(lines, start=2):
+        try:
+            row = parse_fact(line)
+        except BundleError as error:
+            raise BundleError(f"line {number}: {error}") from None
+        name = FACT_ORDER[type(row)]
+        if names.index(name) < at:
+            raise BundleError(f"line {number}: {name} out of order")
+        at = names.index(name)
+        counts[name] += 1
+        yield row
+    if {name: n for name, n in counts.items() if n} != {name: n for name, n in manifest.counts.items() if n}:
+        raise BundleError("the counts are not those of the manifest")
+
+
+def read_receipt(text: str | bytes) -> Receipt:
+    """A receipt from JSON, its signature checked. Raises BundleError."""
+    if len(text) > 10_000:
+        raise BundleError("the receipt is too long")
+    receipt = _decoded(Receipt, text)
+    if receipt.receipt != RECEIPT_FORMAT:
+        raise BundleError(f"receipt format {receipt.receipt} is not known here")
+    check_signature(receipt)
+    return receipt
+
+
+def _manifest(lines: Iterator[bytes]) -> Manifest:
+    line = next(lines, b"")
+    if len(line) > _STEP:
+        raise BundleError("the manifest is too long")
+    manifest = _decoded(Manifest, line)
+    if manifest.bundle != BUNDLE_FORMAT:
+        raise BundleError(f"bundle format {manifest.bundle} is not known here; a newer version may read it")
+    known = set(FACT_ORDER.values())
+    if not all(name in known and type(n) is int and n >= 0 for name, n in manifest.counts.items()):
+        raise BundleError("the manifest's counts are malformed")
+    check_signature(manifest)
+    return manifest
+
+
+def _decoded(cls: type[Signed], text: str | bytes) -> Signed:
+    value = load_object(text)
+    extra = set(value) - {name for name in cls.__dataclass_fields__}
+    if extra:
+        # The signature covers exactly the known fields; a field outside it would be anybody's.
+        raise BundleError(f"unknown fields: {', '.join(sorted(extra))[:80]}")
+    try:
+        return decode(cls, value)
+    except CodecError as error:
+        raise BundleError(str(error)) from None
+
+
+def _lines(chunks: Iterable[bytes], limits: Limits) -> Iterator[bytes]:
+    """Lines of the decompressed stream, without newlines. At most one line and one step are in memory."""
+    held: list[bytes] = []
+    size = count = 0
+    for piece in _inflate(chunks, limits):
+        *whole, rest = piece.split(b"\n")
+        for end in whole:
+            count += 1
+            if size + len(end) > limits.line or count > limits.lines:
+                raise BundleError("a line is too long, or there are too many")
+            yield b"".join((*held, end))
+            held, size = [], 0
+        if rest:
+            held.append(rest)
+            size += len(rest)
+        if size > limits.line:
+            raise BundleError("a line is too long, or there are too many")
+    if held:
+        raise BundleError("the last line is cut")
+
+
+def _inflate(chunks: Iterable[bytes], limits: Limits) -> Iterator[bytes]:
+    unpacker = zlib.decompressobj(_GZIP)
+    packed = plain = 0
+    for chunk in chunks:
+        packed += len(chunk)
+        if packed > limits.packed:
+            raise BundleError("the bundle is too big")
+        rest = chunk
+        while rest and not unpacker.eof:
+            try:
+                piece = unpacker.decompress(rest, _STEP)
+            except zlib.error:
+                raise BundleError("not a bundle, or damaged: the gzip stream is broken") from None
+            rest = unpacker.unconsumed_tail
+            plain += len(piece)
+            if plain > limits.plain or (plain > limits.ratio_from and plain > packed * limits.ratio):
+                raise BundleError("the bundle expands too far")
+            yield piece
+        if unpacker.eof and (unpacker.unused_data or rest):
+            raise BundleError("bytes follow the end of the bundle")
+    if not unpacker.eof:
+        raise BundleError("the bundle is cut")
