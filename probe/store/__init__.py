@@ -1,0 +1,1 @@
+"""SQLite: schema, append, read, bundles. Facts cannot be changed once they are there."""

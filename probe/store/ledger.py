@@ -1,0 +1,82 @@
+"""Bookkeeping that travels between an operator's own databases: where measurements came from, what was quarantined."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import astuple, dataclass
+from typing import ClassVar
+
+from probe.model.errors import BundleError
+from probe.wire.codec import CodecError, decode, encode
+from probe.wire.facts import canonical, load_object
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_KEY = re.compile(r"(?:[0-9a-f]{64})?")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_LABEL = re.compile(r"[^\x00-\x1f\x7f]{0,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A row of `origin`."""
+
+    table: ClassVar[str] = "origin"
+    measurement_id: str
+    source: str
+    signer: str
+    network: str
+
+    def is_sound(self) -> bool:
+        """True when every field keeps to its form."""
+        return bool(
+            _ID.fullmatch(self.measurement_id)
+            and _KEY.fullmatch(self.signer)
+            and _LABEL.fullmatch(self.source)
+            and _LABEL.fullmatch(self.network)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A row of `quarantine`; `fact` is a JSON line and is never read as a fact."""
+
+    table: ClassVar[str] = "quarantine"
+    digest: str
+    source: str
+    because: str
+    fact: str
+
+    def is_sound(self) -> bool:
+        """True when every field keeps to its form."""
+        labels = _LABEL.fullmatch(self.source) and _LABEL.fullmatch(self.because)
+        return bool(_DIGEST.fullmatch(self.digest) and labels)
+
+
+Ledger = Origin | Quarantined
+LEDGERS: tuple[type[Origin] | type[Quarantined], ...] = (Origin, Quarantined)
+
+
+def values_of_ledger(row: Ledger) -> tuple[str, ...]:
+    """The row's values in its table's column order."""
+    return astuple(row)
+
+
+def ledger_line(row: Ledger) -> str:
+    """The row as a JSON line: `ledger` names the table."""
+    return canonical({"ledger": row.table, **encode(row)})
+
+
+def parse_ledger(line: str | bytes) -> Ledger:
+    """The row of such a line. Raises BundleError."""
+    value = load_object(line)
+    name = value.pop("ledger", None)
+    cls = next((cls for cls in LEDGERS if cls.table == name), None)
+    if cls is None:
+        raise BundleError("unknown ledger")
+    try:
+        row: Ledger = decode(cls, value)
+    except CodecError as error:
+        raise BundleError(str(error)) from None
+    if not row.is_sound():
+        raise BundleError(f"a row of {row.table} is malformed")
+    return row
