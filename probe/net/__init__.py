@@ -1,0 +1,1 @@
+"""Sockets, TLS and the clock, behind one seam (`base.Net`), and the classification of what they meet."""

@@ -1,0 +1,170 @@
+"""The seam to the outside: what a performer may do, as a protocol. `trionet` does it for real, `fakenet` by script.
+
+Nothing here resolves names by itself, races addresses or raises for the network: a failure is returned as a value,
+with the public word and the raw origin, from the place where it was born.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from probe.model.observation import Icmp, TcpInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """`word` is from `probe.model.failure`; `raw` the exact origin (ECONNRESET, EAI_AGAIN, SSL reason ...)."""
+
+    word: str
+    raw: str
+
+
+class Clock(Protocol):
+    """Wall and monotonic time in microseconds, and how late the event loop has been running."""
+
+    def now_us(self) -> int:
+        """Unix time."""
+        ...
+
+    def mono_us(self) -> int:
+        """Monotonic time; durations are differences of it."""
+        ...
+
+    def lag_us(self, since_mono_us: int) -> int:
+        """The worst lag of the event loop seen since that moment; 0 when it is not sampled."""
+        ...
+
+
+class Stream(Protocol):
+    """A connected byte stream. Never raises for the network: sending returns a Failure or None, receiving bytes or
+    a Failure; b"" is an orderly close. Deadlines are the caller's cancel scopes; a cancelled operation leaves the
+    stream open."""
+
+    async def send(self, data: bytes) -> Failure | None: ...
+
+    async def receive(self, limit: int = 65536) -> bytes | Failure: ...
+
+    def info(self) -> TcpInfo | None:
+        """The kernel's account of the connection so far; None where the system has none."""
+        ...
+
+    @property
+    def bytes_in(self) -> int: ...
+
+    @property
+    def bytes_out(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dialed:
+    """The end of a connect: a stream, or a failure and the kernel's story from the socket that was kept."""
+
+    stream: Stream | None
+    failure: Failure | None
+    at_us: int
+    took_us: int
+    info: TcpInfo | None = None
+    icmp: Icmp | None = None
+    lag_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shaken:
+    """The end of a TLS handshake. `stream` carries application data when it succeeded (whether or not the chain
+    verifies: that is judged elsewhere). `chain` is DER, leaf first. `ended`: rst, fin, alert, silence, garbage, or
+    None when it succeeded or the two sides had nothing in common. `bytes_*` and `info` are of the stream below."""
+
+    stream: Stream | None
+    failure: Failure | None
+    at_us: int
+    took_us: int
+    chain: tuple[bytes, ...] = ()
+    version: str | None = None
+    cipher: str | None = None
+    alpn: str | None = None
+    alert: str | None = None
+    ended: str | None = None
+    bytes_out: int = 0
+    bytes_in: int = 0
+    hello: bytes = b""
+    first_bytes: bytes = b""
+    info: TcpInfo | None = None
+    lag_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """One datagram that came back: when (microseconds after the first send), from where, and whether the kernel
+    stamped it."""
+
+    data: bytes
+    source: tuple[str, int]
+    after_us: int
+    kernel: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Echoes:
+    """All that came back to one datagram question within its window."""
+
+    datagrams: tuple[Datagram, ...]
+    failure: Failure | None
+    at_us: int
+    took_us: int
+    sends: int
+    icmp: Icmp | None = None
+    lag_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What the system resolver said: addresses in its order, its canonical name, or a failure (`raw` is EAI_...)."""
+
+    addresses: tuple[str, ...]
+    failure: Failure | None
+    at_us: int
+    took_us: int
+    canonical: str | None = None
+    lag_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UdpPlan:
+    """When to send a datagram again (seconds after the first send), when to give up, and how long to go on listening
+    after the first acceptable answer: at least `linger_s`, at most `linger_rtts` round trips of that first answer."""
+
+    resend_s: tuple[float, ...] = (0.8, 2.0)
+    timeout_s: float = 4.0
+    linger_s: float = 0.05
+    linger_rtts: float = 2.0
+    max_datagrams: int = 8
+    max_bytes: int = field(default=65535)
+
+
+class Net(Protocol):
+    """Everything a performer may ask of the outside world."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    async def dial(self, ip: str, port: int, timeout_s: float) -> Dialed:
+        """Connect TCP to an address. Keeps the socket after a timeout long enough to read the kernel's story."""
+        ...
+
+    async def shake(
+        self, stream: Stream, sni: str | None, alpn: tuple[str, ...], timeout_s: float, max_version: str | None = None
+    ) -> Shaken:
+        """A TLS handshake over a stream we hold, without verifying; the chain is kept even when it would not verify."""
+        ...
+
+    async def ask_udp(self, ip: str, port: int, payload: bytes, plan: UdpPlan) -> Echoes:
+        """Send a datagram, again as planned, and keep every datagram that comes back. `payload[:2]` is a DNS id: the
+        first datagram with it and the response bit starts the linger."""
+        ...
+
+    async def resolve(self, host: str, ipv6: bool, timeout_s: float) -> Resolved:
+        """getaddrinfo for one family, off the event loop."""
+        ...
