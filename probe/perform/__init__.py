@@ -1,0 +1,22 @@
+"""Steps carried out: one performer per step type. Each returns nothing and never raises for the network; what it met
+it hands to `emit` the moment it is known. The table below is the only list."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from probe.model.step import Lookup, Walk
+from probe.perform.lookup import perform_lookup
+from probe.perform.walk import perform_walk
+from probe.perform.world import Emit, World
+
+__all__ = ["PERFORMERS", "Emit", "Performer", "World", "perform_lookup", "perform_walk"]
+
+Performer = Callable[[Any, World, Emit], Awaitable[None]]
+
+PERFORMERS: dict[type[Any], Performer] = {
+    Lookup: perform_lookup,
+    Walk: perform_walk,
+    # AskControl: its line goes here, once `control.py` exists.
+}

@@ -1,0 +1,115 @@
+"""Walking one endpoint: connect, handshake, verify, fetch. One fact each, every one emitted as soon as it exists."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from probe.model.observation import Blob, Draft, Skipped, TcpConnect, TlsHandshake, TlsVerify
+from probe.model.step import Walk
+from probe.net.base import Dialed, Shaken, Stream
+from probe.perform.fetch import perform_fetch
+from probe.perform.world import Emit, World
+from probe.wire.tls import ja4
+
+ALPN = ("h2", "http/1.1")
+CERTIFICATE = "application/pkix-cert"
+VERIFY_WORDS = {
+    "ok": None,
+    "wrong_name": "ssl_invalid_hostname",
+    "self_signed": "ssl_unknown_authority",
+    "unknown_authority": "ssl_unknown_authority",
+    "incomplete": "ssl_unknown_authority",
+}
+
+
+async def perform_walk(step: Walk, world: World, emit: Emit) -> None:
+    """Take the steps of a walk as far as they lead. The stream is closed whatever happens."""
+    why_not = world.policy.allows(step.ip, step.port)
+    if why_not is not None:
+        because, _, note = why_not.partition(": ")
+        skipped = Skipped(Walk.__name__.lower(), because, note or None)
+        emit(replace(_draft(step, skipped), failure="skipped", at_us=world.net.clock.now_us()), ())
+        return
+    dialed = await world.net.dial(step.ip, step.port, world.limits.connect_s)
+    if dialed.stream is None:
+        emit(_connect_fact(step, dialed), ())
+        return
+    try:
+        connect = emit(_connect_fact(step, dialed), ())
+        await _on(step, dialed.stream, connect, world, emit)
+    finally:
+        dialed.stream.close()
+
+
+async def _on(step: Walk, stream: Stream, connect: int, world: World, emit: Emit) -> None:
+    """The rest of the walk, over a connected stream."""
+    if step.sni is None:
+        if step.fetch is not None:
+            # In the clear nobody can prove a name: there is nothing to hold back.
+            await perform_fetch(step, step.fetch, stream, None, True, connect, world, emit)
+        return
+    shaken = await world.net.shake(stream, step.sni or None, ALPN, world.limits.handshake_s)
+    chain = tuple(Blob(hashlib.sha256(der).hexdigest(), CERTIFICATE, der) for der in shaken.chain)
+    handshake = emit(_handshake_fact(step, shaken, chain, connect), _distinct(chain))
+    proven = _verify(step, shaken, handshake, world, emit) if shaken.chain else False
+    if shaken.stream is None:
+        return
+    try:
+        if step.fetch is not None:
+            await perform_fetch(step, step.fetch, shaken.stream, shaken.alpn, proven, handshake, world, emit)
+    finally:
+        shaken.stream.close()
+
+
+def _verify(step: Walk, shaken: Shaken, handshake: int, world: World, emit: Emit) -> bool:
+    """Emit what the trust store says of the chain; True when it proves the name."""
+    clock = world.net.clock
+    at_us, began = clock.now_us(), clock.mono_us()
+    verified = world.trust.verify(shaken.chain, step.sni or step.host, world.now_s())
+    failure = VERIFY_WORDS.get(verified.reason, "ssl_invalid_certificate")
+    draft = replace(_draft(step, verified), failure=failure, at_us=at_us, took_us=clock.mono_us() - began)
+    emit(replace(draft, parent=handshake), ())
+    return verified.reason == "ok"
+
+
+def _connect_fact(step: Walk, dialed: Dialed) -> Draft:
+    failure = dialed.failure
+    detail = TcpConnect(failure.raw if failure else None, dialed.info, dialed.icmp, dialed.lag_us)
+    word = failure.word if failure else None
+    return replace(_draft(step, detail), failure=word, at_us=dialed.at_us, took_us=dialed.took_us)
+
+
+def _handshake_fact(step: Walk, shaken: Shaken, chain: tuple[Blob, ...], parent: int) -> Draft:
+    failure = shaken.failure
+    detail = TlsHandshake(
+        sni=step.sni or None,
+        alpn_offered=ALPN,
+        version=shaken.version,
+        cipher=shaken.cipher,
+        alpn=shaken.alpn,
+        chain=tuple(blob.sha256 for blob in chain),
+        alert=shaken.alert,
+        ended=shaken.ended,
+        bytes_out=shaken.bytes_out,
+        bytes_in=shaken.bytes_in,
+        hello_bytes=len(shaken.hello),
+        first_bytes=shaken.first_bytes[:64].hex(),
+        ja4=ja4(shaken.hello),
+        info=shaken.info,
+        lag_us=shaken.lag_us,
+        raw=failure.raw if failure else None,
+    )
+    word = failure.word if failure else None
+    draft = _draft(step, detail)
+    return replace(draft, failure=word, at_us=shaken.at_us, took_us=shaken.took_us, parent=parent)
+
+
+def _draft(step: Walk, detail: Skipped | TcpConnect | TlsHandshake | TlsVerify) -> Draft:
+    return Draft(
+        detail.kind, detail, step.host, step.ip, step.port, attempt=step.attempt, why=step.why, parent=step.parent
+    )
+
+
+def _distinct(blobs: tuple[Blob, ...]) -> tuple[Blob, ...]:
+    return tuple({blob.sha256: blob for blob in blobs}.values())

@@ -1,0 +1,199 @@
+"""Walks over a scripted net: which facts, in which order, from which parents, and what is told to whom."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+import trio
+
+from probe.model.observation import HttpFetch, Skipped, TcpConnect, TlsHandshake, TlsVerify
+from probe.model.step import Fetch, Walk
+from probe.net.base import Failure
+from probe.net.fakenet import SILENCE, FakeNet, Hello, Peer, Says
+from probe.perform import PERFORMERS, perform_walk
+from probe.perform.world import Limits, Policy
+from tests.unit.perform.kit import ANYWHERE, QUICK, Facts, Verdict, world_of
+
+RESET = Failure("connection_reset", "ECONNRESET")
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 26\r\n\r\n<title>hello</title><p>abc"
+URL = "https://example.org/secret?q=1"
+
+
+async def walk(
+    net: FakeNet, step: Walk, trust: Verdict | None = None, limits: Limits = QUICK, policy: Policy = ANYWHERE
+) -> Facts:
+    facts = Facts()
+    await PERFORMERS[Walk](step, world_of(net, trust, limits, policy), facts)
+    assert all(stream.closed for stream in net.streams)
+    return facts
+
+
+def secure(says: Says = (PAGE,), failure: Failure | None = None, ended: str | None = None) -> FakeNet:
+    net = FakeNet()
+    chain = () if failure else (b"leaf", b"issuer")
+    hello = Hello(failure=failure, chain=chain, says=says, alpn="http/1.1", ended=ended)
+    net.peers["192.0.2.1", 443] = Peer(tls={"example.org": hello})
+    return net
+
+
+STEP = Walk("example.org", "192.0.2.1", 443, "example.org", Fetch(URL, (("a", "1"),)), why="because", parent=7)
+
+
+async def test_the_whole_way() -> None:
+    facts = await walk(secure(), STEP)
+    kinds = [draft.kind for draft in facts.drafts]
+    assert kinds == ["tcp.connect", "tls.handshake", "tls.verify", "http.fetch"]
+    assert [draft.parent for draft in facts.drafts] == [7, 0, 1, 1]
+    assert {draft.why for draft in facts.drafts} == {"because"}
+    _, handshake = facts.one(TlsHandshake)
+    assert [facts.blobs[sha].data for sha in handshake.chain] == [b"leaf", b"issuer"]
+    draft, fetch = facts.one(HttpFetch)
+    assert (draft.failure, fetch.status, fetch.url, fetch.wire_bytes) == (None, 200, URL, 26)
+    assert fetch.features and fetch.features.title == "hello"
+    assert ("Cookie", "a=1") in fetch.request_headers
+
+
+@pytest.mark.parametrize(
+    "reason,word",
+    [
+        ("wrong_name", "ssl_invalid_hostname"),
+        ("self_signed", "ssl_unknown_authority"),
+        ("incomplete", "ssl_unknown_authority"),
+        ("expired", "ssl_invalid_certificate"),
+    ],
+)
+async def test_who_cannot_prove_its_name_learns_nothing(reason: str, word: str) -> None:
+    net = secure()
+    facts = await walk(net, STEP, Verdict(reason))
+    draft, verify = facts.one(TlsVerify)
+    assert (draft.failure, verify.reason, verify.name) == (word, reason, "example.org")
+    _, fetch = facts.one(HttpFetch)
+    assert fetch.url == "https://example.org/"
+    assert net.streams[-1].sent.startswith(b"GET / HTTP/1.1\r\nHost: example.org\r\n")
+    assert b"secret" not in net.streams[-1].sent and b"Cookie" not in net.streams[-1].sent
+
+
+async def test_handshake_fails() -> None:
+    net = secure(failure=RESET, ended="rst")
+    facts = await walk(net, STEP)
+    draft, detail = facts.one(TlsHandshake)
+    assert len(facts.drafts) == 2 and draft.failure == "connection_reset"
+    assert (detail.ended, detail.raw) == ("rst", "ECONNRESET")
+
+
+async def test_connect_fails() -> None:
+    net = FakeNet()
+    net.peers["192.0.2.1", 443] = Peer(connect=Failure("connection_refused", "ECONNREFUSED"))
+    draft, detail = (await walk(net, STEP)).one(TcpConnect)
+    assert (draft.failure, detail.raw, draft.parent) == ("connection_refused", "ECONNREFUSED", 7)
+
+
+@pytest.mark.parametrize(
+    "ip,port,because,note",
+    [("127.0.0.1", 443, "special_address", "127.0.0.0/8 Loopback"), ("192.0.2.1", 25, "port", "25")],
+)
+async def test_not_dialled(ip: str, port: int, because: str, note: str) -> None:
+    net = FakeNet()
+    policy = Policy(((ipaddress.ip_network("127.0.0.0/8"), "Loopback"),))
+    draft, detail = (await walk(net, Walk("example.org", ip, port), policy=policy)).one(Skipped)
+    assert (draft.failure, detail.step, detail.because, detail.note) == ("skipped", "walk", because, note)
+    assert net.asked == []
+
+
+async def test_no_name_is_sent_where_there_is_none() -> None:
+    net = FakeNet()
+    net.peers["192.0.2.1", 443] = Peer(tls={"*": Hello(chain=(b"leaf",))})
+    facts = await walk(net, Walk("192.0.2.1", "192.0.2.1", 443, ""))
+    assert ("shake", None, ("h2", "http/1.1"), None) in net.asked
+    assert facts.one(TlsHandshake)[1].sni is None and facts.one(TlsVerify)[1].name == "192.0.2.1"
+
+
+def plain(says: Says) -> FakeNet:
+    net = FakeNet()
+    net.peers["192.0.2.1", 80] = Peer(says=says)
+    return net
+
+
+PLAIN = Walk("example.org", "192.0.2.1", 80, None, Fetch("http://example.org/"))
+HEAD = b"HTTP/1.1 200 OK\r\n"
+MOVED = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n"
+
+
+async def test_in_the_clear() -> None:
+    facts = await walk(plain((PAGE,)), PLAIN)
+    assert [draft.kind for draft in facts.drafts] == ["tcp.connect", "http.fetch"]
+    draft, fetch = facts.one(HttpFetch)
+    assert (draft.parent, fetch.status, fetch.ended, fetch.truncated) == (0, 200, None, None)
+
+
+@pytest.mark.parametrize(
+    "says,word,truncated,status",
+    [
+        ((), "eof_error", None, None),
+        ((RESET,), "connection_reset", None, None),
+        ((HEAD, b"Content-Length: 9\r\n\r\nabc"), "eof_error", "cut", 200),
+        ((HEAD, b"Content-Length: 9\r\n\r\nabc", RESET), "connection_reset", "cut", 200),
+        ((HEAD, b"Content-Length: 9\r\n\r\nabc", SILENCE), "generic_timeout_error", "stall", 200),
+        ((SILENCE,), "generic_timeout_error", None, None),
+        ((HEAD + b"Server: x",), "eof_error", "cut", 200),
+        ((HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n",), "http_request_failed", "cut", 200),
+        ((b"<html>no http</html>",), "http_request_failed", None, None),
+        ((b"<html>no http</html>", SILENCE), "generic_timeout_error", "stall", None),
+        ((b"HTTP/1.1 000 x\r\nServer : y\r\n\r\nbody",), "http_request_failed", None, 0),
+        ((HEAD + b"X: " + b"y" * 10_000_000,), "http_body_too_large", "cap", 200),
+        ((b"HTTP/1.1 100 Continue\r\n\r\n" * 30_000,), "http_body_too_large", "cap", 100),
+        ((b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + PAGE,), None, None, 200),
+        ((b"HTTP/1.1 204 No Content\r\n\r\n",), None, None, 204),
+        ((b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n",), None, None, 304),
+        ((b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",), "http_request_failed", None, 101),
+        ((MOVED + b"Location: intent://x\r\n\r\n",), "http_invalid_redirect", None, 302),
+        ((HEAD + b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",), "http_request_failed", None, 200),
+    ],
+)  # fmt: skip
+async def test_bad_servers(
+    says: Says, word: str | None, truncated: str | None, status: int | None, autojump_clock: object
+) -> None:
+    draft, fetch = (await walk(plain(says), PLAIN)).one(HttpFetch)
+    assert (draft.failure, fetch.truncated, fetch.status) == (word, truncated, status)
+    assert (fetch.raw is None) == (word is None)
+
+
+async def test_nonsense_is_kept_as_evidence() -> None:
+    facts = await walk(plain((b"<html><title>Blocked</title>",)), PLAIN)
+    _, fetch = facts.one(HttpFetch)
+    assert fetch.lenient and fetch.features and fetch.features.title == "Blocked"
+    assert facts.blobs[fetch.body or ""].data == b"<html><title>Blocked</title>"
+
+
+async def test_cap_and_timeline() -> None:
+    limits = Limits(body_cap=10_000, stored_cap=4_000)
+    says: Says = (HEAD + b"Content-Type: text/html\r\n\r\n", *([b"x" * 50] * 1_000))
+    facts = await walk(plain(says), PLAIN, limits=limits)
+    draft, fetch = facts.one(HttpFetch)
+    assert (draft.failure, fetch.truncated, fetch.wire_bytes) == (None, "cap", 10_000)
+    assert len(facts.blobs[fetch.body or ""].data) == 4_000
+    assert len(fetch.timeline) == 64 and fetch.timeline[-1][1] == 10_000
+
+
+async def test_a_body_of_just_the_cap_is_whole() -> None:
+    says = (HEAD + b"Content-Length: 100\r\n\r\n", b"x" * 100)
+    _, fetch = (await walk(plain(says), PLAIN, limits=Limits(body_cap=100))).one(HttpFetch)
+    assert fetch.truncated is None and fetch.wire_bytes == 100
+
+
+async def test_redirect_with_cookie() -> None:
+    answer = b"HTTP/1.1 302 Found\r\nSet-Cookie: a=1\r\nLOCATION: /next page\r\nContent-Length: 0\r\n\r\n"
+    _, fetch = (await walk(plain((answer,)), PLAIN)).one(HttpFetch)
+    assert fetch.location == "http://example.org/next%20page"
+    assert [name for name, _ in fetch.headers] == ["Set-Cookie", "LOCATION", "Content-Length"]
+
+
+async def test_a_cancelled_fetch_is_still_a_fact() -> None:
+    facts = Facts()
+    net = plain((HEAD + b"Content-Length: 9\r\n\r\nabc", SILENCE))
+    with trio.move_on_after(0.05):
+        await perform_walk(PLAIN, world_of(net), facts)
+    draft, fetch = facts.one(HttpFetch)
+    assert (draft.failure, fetch.status, fetch.wire_bytes) == ("interrupted", 200, 3)
+    assert net.streams[0].closed
