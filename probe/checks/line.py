@@ -1,0 +1,29 @@
+"""The line check: is this line alive at all? One dull, steady site (a canary), looked up and shaken hands with; no
+page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probe.checks.question import Question
+from probe.checks.web.steps import server_name
+from probe.model.step import Lookup, Step, Walk
+from probe.verdict.case import Case
+from probe.verdict.read import addresses_of
+
+# One address of each family is enough to know that a line carries it.
+PER_FAMILY = 1
+
+
+def next_steps(question: Question, case: Case) -> Iterator[Step]:
+    """Lookups by the line's own resolvers and one other, then a handshake with the first address of each family."""
+    target = question.target
+    if not target.is_address:
+        for resolver in question.resolvers:
+            for qtype in ("A", "AAAA"):
+                yield Lookup(target.host, qtype, resolver, why="canary")
+    sni = server_name(target.host) if target.scheme == "https" else None
+    found = addresses_of(case.observations, target.host)
+    for family in ([ip for ip in found if ":" not in ip], [ip for ip in found if ":" in ip]):
+        for ip in family[:PER_FAMILY]:
+            yield Walk(target.host, ip, target.port, sni, why="canary")

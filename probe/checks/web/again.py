@@ -1,0 +1,119 @@
+"""Asking again: repeats of what failed, and trials that change one thing. Anomalies only, bounded, spaced.
+
+A repeat has a higher `attempt`; the engine waits `not_before_s` first, so that one bad moment of the line is not
+mistaken for a rule. A name trial sends an innocent name to the target's own address: if that passes where the name
+failed, the name is the trigger. Trials go to the target itself, never to a third party that did not ask for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probe.checks.question import Question
+from probe.model.failure import is_local
+from probe.model.observation import ControlAsk, DnsLookup, Observation
+from probe.model.step import Fetch, Lookup, Step, Walk
+from probe.verdict.case import Case
+from probe.verdict.read import TRIAL, Tried, accepted, answer_addresses, is_own_resolver, of_kind, walks_of
+
+# Trials of one hop go to this many of its addresses at most.
+TRIAL_ADDRESSES = 2
+SILENT = frozenset({"generic_timeout_error", "dns_temporary_failure"})
+
+
+def repeats(question: Question, case: Case, walks: tuple[Tried, ...], planned: tuple[Walk, ...]) -> Iterator[Step]:
+    """Failed lookups of the line's own resolvers and failed walks, once more each, until they have been tried
+    enough."""
+    if not _control_settled(question, case):
+        return
+    yield from _lookups_again(question, case)
+    for step in planned:
+        mine = [w for w in walks if _same_endpoint(w, step)]
+        if not mine or step.why.startswith("sibling") or not any(is_anomaly(w) for w in mine):
+            continue
+        attempt = max(w.attempt for w in mine) + 1
+        if attempt <= question.attempts and not control_fails_too(case, step):
+            yield Walk(
+                step.host, step.ip, step.port, step.sni, step.fetch, attempt,
+                f"again: {_what_failed(mine)}", question.gap_s(attempt), mine[-1].seqs()[-1],
+            )  # fmt: skip
+
+
+def trials(question: Question, case: Case, walks: tuple[Tried, ...], planned: tuple[Walk, ...]) -> Iterator[Step]:
+    """An innocent name to the same address, for handshakes and plain fetches that fail only here."""
+    if case.control_source == "none" or not _control_settled(question, case):
+        return
+    failing = [step for step in planned if _wants_trial(case, walks, step)]
+    for step in failing[:TRIAL_ADDRESSES]:
+        for attempt in range(1, question.trial_attempts + 1):
+            wait = question.gap_s(attempt + 1)
+            if step.sni is not None:
+                yield Walk(
+                    step.host, step.ip, step.port, question.trial_name, None, attempt, f"{TRIAL}: server name", wait
+                )
+            elif step.fetch is not None:
+                page = Fetch(f"http://{question.trial_name}/", (), step.fetch.hop)
+                yield Walk(step.host, step.ip, step.port, None, page, attempt, f"{TRIAL}: Host header", wait)
+
+
+def _wants_trial(case: Case, walks: tuple[Tried, ...], step: Walk) -> bool:
+    if step.why.startswith("sibling") or step.sni == "" or control_fails_too(case, step):
+        return False
+    for w in walks:
+        failed = w.failed()
+        if not _same_endpoint(w, step) or failed is None or not w.connected or is_local(failed.failure):
+            continue
+        if step.sni is None or failed is w.handshake:
+            return True
+    return False
+
+
+def _same_endpoint(walk: Tried, step: Walk) -> bool:
+    here = (walk.host, walk.ip, walk.port) == (step.host, step.ip, step.port)
+    return here and not walk.is_trial and not walk.is_sibling
+
+
+def is_anomaly(walk: Tried) -> bool:
+    """An operation failed for a reason that is not this machine's own."""
+    failed = walk.failed()
+    return failed is not None and not is_local(failed.failure)
+
+
+def _what_failed(walks: list[Tried]) -> str:
+    failed = next(f for f in (w.failed() for w in reversed(walks)) if f is not None)
+    return f"{failed.kind} {failed.failure}"
+
+
+def control_fails_too(case: Case, step: Walk) -> bool:
+    """Some control walked this endpoint, or any endpoint of the host, and none of its walks worked."""
+    theirs = [w for c in case.controls for w in walks_of(c.observations) if w.host == step.host and w.port == step.port]
+    here = [w for w in theirs if w.ip == step.ip] or theirs
+    return bool(here) and all(w.failed() is not None for w in here)
+
+
+def _control_settled(question: Question, case: Case) -> bool:
+    """Every helper has answered or failed for the target itself, so that repeats can tell what is worth asking."""
+    asked = {d.helper for _, d in of_kind(case.observations, ControlAsk) if not d.endpoints}
+    return asked.issuperset(question.helpers)
+
+
+def _lookups_again(question: Question, case: Case) -> Iterator[Step]:
+    """Own resolvers that failed where somebody has addresses: silence of everyone is a dead line, not a reason to
+    repeat."""
+    lookups = list(of_kind(case.observations, DnsLookup))
+    known = {o.host for o, d in lookups if accepted(d) and answer_addresses(d)}
+    for control in case.controls:
+        known |= {o.host for o, d in of_kind(control.observations, DnsLookup) if answer_addresses(d)}
+    last: dict[tuple[str, str, str], Observation] = {}
+    answered: set[tuple[str, str, str]] = set()
+    for o, d in lookups:
+        key = (o.host or "", d.qtype, d.resolver)
+        if is_own_resolver(d.resolver) and d.qtype == "A":
+            last[key] = o
+            if o.failure is None:
+                answered.add(key)
+    for (host, qtype, resolver), o in last.items():
+        worth = host in known and not is_local(o.failure) and (host, qtype, resolver) not in answered
+        if worth and o.attempt < question.attempts:
+            n = o.attempt + 1
+            yield Lookup(host, qtype, resolver, n, f"again: {o.failure}", question.gap_s(n), o.seq)

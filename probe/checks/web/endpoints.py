@@ -1,0 +1,293 @@
+"""Findings about endpoints: can the host's genuine addresses be connected to, and do they shake hands for the name?
+
+Judged address by address: a failure at an address that nobody vouches for says nothing about the target. Each address
+is compared with what a control met at the same address; where none tried it, with what it met at the host.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from probe.model.failure import is_local
+from probe.model.observation import Observation, TlsHandshake, TlsVerify
+from probe.model.target import Target
+from probe.model.verdict import Scope
+from probe.verdict.findings import Domain, Findings
+from probe.verdict.judge import ended
+from probe.verdict.pair import Pairing, contrast, was_busy
+from probe.verdict.read import Tried
+
+TCP = Domain("tcp", ("none", "timeout", "reset", "refused", "unreachable"), {})
+TLS = Domain(
+    "tls",
+    ("none", "timeout", "reset", "eof", "alert", "garbage", "self_signed", "ca_signed", "bad_chain"),
+    {
+        "contradicted": ("self_signed", "ca_signed"),
+        "name": ("timeout", "reset", "eof", "alert"),
+        "not_name": ("timeout", "reset", "eof", "alert"),
+    },
+    never_bare=("self_signed", "ca_signed"),
+)
+SELF_SIGNED_LEAF = 18
+FORGED = ("self_signed", "ca_signed")
+_WORDS = {
+    "generic_timeout_error": "timeout",
+    "connection_reset": "reset",
+    "connection_aborted": "reset",
+    "connection_refused": "refused",
+    "host_unreachable": "unreachable",
+    "permission_denied": "unreachable",
+    "eof_error": "eof",
+}
+
+State = Literal["ok", "failed", "mixed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address of the host as both sides met it at one layer. `tries` counts the field's judged attempts."""
+
+    ip: str
+    state: State
+    word: str
+    there: bool | None
+    tries: int
+    facts: tuple[Observation, ...]
+
+    @property
+    def only_here(self) -> bool:
+        return self.state in ("failed", "mixed") and self.there is True
+
+
+def genuine(pairing: Pairing, target: Target) -> frozenset[str]:
+    """Addresses that are the host's by somebody's word: vouched, or trusted; without any such word, all that were
+    walked."""
+    trusted = pairing.trusted(target.host)
+    walked = frozenset(w.ip for w in pairing.here if w.host == target.host and w.port == target.port)
+    return (trusted & walked) or (walked if not trusted else frozenset())
+
+
+def read_tcp(pairing: Pairing, target: Target, hop: int) -> Findings:
+    """The tcp findings of one host at its URL's port."""
+    found = _endpoints(pairing, target, lambda w: w.connect, lambda w: w.connected)
+    findings = _findings(pairing, "tcp", target, hop, found)
+    if findings.values["symptom"] == "unreachable":
+        return Findings(
+            "tcp", target.host, hop, findings.values, "ip.unreachable", "unknown", findings.scope, findings.witness
+        )
+    return findings
+
+
+def read_tls(pairing: Pairing, target: Target, hop: int) -> Findings | None:
+    """The tls findings of one https host; None where there is no TLS."""
+    if target.scheme != "https":
+        return None
+    forged = _forged(pairing, target)
+    if forged:
+        return _certificate_findings(pairing, target, hop, forged)
+    found = _endpoints(pairing, target, _secured, lambda w: w.proven)
+    return _findings(pairing, "tls", target, hop, found, _trial_proof(pairing, target, found))
+
+
+def _secured(walk: Tried) -> Observation | None:
+    """The operation that speaks for TLS: a failed handshake, else what the trust store said of its chain."""
+    if walk.handshake is None or walk.handshake.failure is not None:
+        return walk.handshake
+    return walk.verify
+
+
+def _endpoints(
+    pairing: Pairing,
+    target: Target,
+    operation: Callable[[Tried], Observation | None],
+    worked: Callable[[Tried], bool],
+) -> list[Endpoint]:
+    addresses = genuine(pairing, target)
+    there_all = [w for w in pairing.there if w.host == target.host and w.port == target.port and operation(w)]
+    out = []
+    for ip in sorted(addresses):
+        mine = [w for w in pairing.here if (w.host, w.ip, w.port) == (target.host, ip, target.port) and operation(w)]
+        theirs = [w for w in there_all if w.ip == ip] or there_all
+        there = any(worked(w) for w in theirs) if theirs else None
+        if mine:
+            out.append(_endpoint(pairing, ip, mine, there, operation, worked))
+    return out
+
+
+def _endpoint(
+    pairing: Pairing,
+    ip: str,
+    mine: list[Tried],
+    there: bool | None,
+    operation: Callable[[Tried], Observation | None],
+    worked: Callable[[Tried], bool],
+) -> Endpoint:
+    operations = [o for o in (operation(w) for w in mine) if o is not None]
+    good = [w for w in mine if worked(w)]
+    bad = [o for o in operations if o.failure is not None and not is_local(o.failure) and not was_busy(o)]
+    if ":" in ip and not good and pairing.line_state.ipv6_reached is not True:
+        # IPv6 that reaches nothing else is a property of this line, not of the target.
+        bad = []
+    words = Counter(_word(o) for o in bad)
+    word = min(words, key=lambda w: (-words[w], w)) if words else "none"
+    if not bad:
+        return Endpoint(ip, "ok" if good else "unknown", "none", there, len(good), tuple(operations))
+    # One lost try in three is the line's noise, not the target's.
+    state: State = "failed" if not good else "mixed" if len(bad) >= 2 and len(bad) >= len(good) else "ok"
+    return Endpoint(ip, state, word if state != "ok" else "none", there, max(o.attempt for o in bad), tuple(operations))
+
+
+def _word(o: Observation) -> str:
+    detail = o.detail
+    if isinstance(detail, TlsVerify):
+        return "bad_chain"
+    if isinstance(detail, TlsHandshake) and o.failure == "ssl_failed_handshake":
+        return "alert" if detail.alert else "garbage"
+    return _WORDS.get(o.failure or "", "garbage" if isinstance(detail, TlsHandshake) else "timeout")
+
+
+def _findings(
+    pairing: Pairing,
+    layer: Literal["tcp", "tls"],
+    target: Target,
+    hop: int,
+    found: list[Endpoint],
+    proof: str = "none",
+) -> Findings:
+    judged = [e for e in found if e.state != "unknown"]
+    hit = [e for e in judged if e.only_here]
+    failed = hit or ([e for e in judged if e.state != "ok"] if not any(e.state == "ok" for e in judged) else [])
+    values = {
+        "contrast": _contrast(judged, hit, failed),
+        "symptom": failed[0].word if failed else "none",
+        "proof": proof if failed and failed[0].word in TLS.proofs["name"] else "none",
+        "repeat": _repeat(failed),
+        "line": _line(pairing, target, found, judged, failed),
+        "ended": ended(pairing.case),
+        "path": "unproven",
+    }
+    if not judged and values["line"] == "busy":
+        values["contrast"], values["symptom"] = "no_control", "timeout"
+    return Findings(
+        layer,
+        target.host,
+        hop,
+        values,
+        technique=_technique(layer, values["symptom"]),
+        locus="path" if proof in ("name", "contradicted") else "unknown",
+        scope=endpoint_scope(target, failed, judged),
+        witness=pairing.witness(o for e in (failed or judged) for o in e.facts),
+        note=failed[0].ip if failed else "",
+    )
+
+
+def _technique(layer: str, symptom: str) -> str:
+    return layer if symptom in ("none", "garbage", "bad_chain") else f"{layer}.{symptom}"
+
+
+def _contrast(judged: list[Endpoint], hit: list[Endpoint], failed: list[Endpoint]) -> str:
+    if not judged:
+        return "not_tried"
+    if hit:
+        return "only_here"
+    there = [e.there for e in (failed or judged) if e.there is not None]
+    return contrast(not failed, any(there) if there else None)
+
+
+def _repeat(failed: list[Endpoint]) -> str:
+    if any(e.state == "mixed" for e in failed):
+        return "mixed"
+    return "repeated" if failed and min(e.tries for e in failed) >= 2 else "once"
+
+
+def _line(
+    pairing: Pairing, target: Target, found: list[Endpoint], judged: list[Endpoint], failed: list[Endpoint]
+) -> str:
+    if pairing.line_is_dead:
+        return "dead"
+    busy = any(was_busy(o) and o.failure is not None for e in found for o in e.facts)
+    if busy and not any(e.state == "ok" for e in judged):
+        return "busy"
+    if failed and all(e.word == "bad_chain" for e in failed):
+        shown_there = {leaf(w) for w in pairing.there if w.host == target.host and w.proven}
+        mine = [w for w in pairing.here if w.host == target.host and w.shaken and not w.proven]
+        if mine and all(leaf(w) in shown_there for w in mine):
+            # The very certificate that verified elsewhere: our clock or our trust store is at fault.
+            dated = all(w.reason in ("expired", "not_yet_valid") for w in mine)
+            return "clock" if dated else "busy"
+    return "portal" if is_portal(pairing) else "ok"
+
+
+def is_portal(pairing: Pairing) -> bool:
+    """Every canary that was reached showed somebody else's certificate: a login page, or a proxy for everything."""
+    state = pairing.line_state
+    return bool(state.portal_suspects) and state.portal_suspects >= state.canaries_reached
+
+
+def endpoint_scope(target: Target, failed: list[Endpoint], judged: list[Endpoint]) -> Scope:
+    """Which families, how many addresses, which port."""
+    hit = failed or judged
+    families = sorted({"ipv6" if ":" in e.ip else "ipv4" for e in hit})
+    return Scope(tuple(families), f"{len(failed)}/{len(judged)}", (target.port,))
+
+
+def _trial_proof(pairing: Pairing, target: Target, found: list[Endpoint]) -> str:
+    """What name trials at the failing addresses showed: the name is the trigger, is not, or nothing yet."""
+    failing = [e for e in found if e.state == "failed" and e.word in TLS.proofs["name"]]
+    flips, same = 0, 0
+    for e in failing:
+        for w in pairing.trials:
+            if (w.ip, w.port) != (e.ip, target.port) or w.handshake is None or is_local(w.handshake.failure):
+                continue
+            word = _word(w.handshake)
+            if w.shaken or (word == "alert" and e.word != "alert"):
+                # An alert is an answer too: the server read the innocent name and declined it.
+                flips += 1
+            elif word == e.word:
+                same += 1
+    if flips >= 2 and not same:
+        return "name"
+    return "not_name" if same >= 2 and not flips else "none"
+
+
+def _forged(pairing: Pairing, target: Target) -> list[Tried]:
+    """Walks at addresses proven genuine by a control, yet answered here with a chain that does not verify and that
+    the control was not shown there."""
+    mine = [w for w in pairing.here if w.host == target.host and w.port == target.port and w.shaken and w.reason]
+    proven_there = {w.ip for w in pairing.there if w.host == target.host and w.proven}
+    shown = {leaf(w) for w in pairing.there if w.host == target.host}
+    return [w for w in mine if not w.proven and w.ip in proven_there and leaf(w) not in shown]
+
+
+def leaf(walk: Tried) -> str:
+    detail = walk.handshake.detail if walk.handshake else None
+    return detail.chain[0] if isinstance(detail, TlsHandshake) and detail.chain else ""
+
+
+def _leaf_signed_itself(walk: Tried) -> bool:
+    # OpenSSL's 18; its 19 is a chain that ends in somebody's own root, which is an authority nobody trusts.
+    detail = walk.verify.detail if walk.verify else None
+    return isinstance(detail, TlsVerify) and detail.code == SELF_SIGNED_LEAF
+
+
+def _certificate_findings(pairing: Pairing, target: Target, hop: int, forged: list[Tried]) -> Findings:
+    symptom = "self_signed" if all(_leaf_signed_itself(w) for w in forged) else "ca_signed"
+    addresses = genuine(pairing, target)
+    ips = sorted({w.ip for w in forged})
+    values = {
+        "contrast": "only_here",
+        "symptom": symptom,
+        "proof": "contradicted",
+        "repeat": "repeated" if len(forged) >= 2 else "once",
+        "line": "portal" if is_portal(pairing) else "ok",
+        "ended": ended(pairing.case),
+        "path": "unproven",
+    }
+    families = tuple(sorted({"ipv6" if ":" in ip else "ipv4" for ip in ips}))
+    scope = Scope(families, f"{len(ips)}/{len(addresses)}", (target.port,))
+    facts = [o for w in forged for o in (w.handshake, w.verify) if o is not None]
+    witness = pairing.witness(facts)
+    return Findings("tls", target.host, hop, values, f"tls.mitm.{symptom}", "path", scope, witness, ips[0])

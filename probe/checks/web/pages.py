@@ -1,0 +1,229 @@
+"""Findings about pages: did the exchange over a genuine endpoint yield the page that the control was given?
+
+Over a proven path whatever comes is the site's own word: a refusal is `restricted`, a notice is a quotation. Over
+plain HTTP nothing vouches for the page, so only a fingerprint, a trial or a broken exchange can accuse, and a mere
+difference cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from probe.checks.web.endpoints import endpoint_scope, genuine, is_portal
+from probe.checks.web.names import is_notice
+from probe.model.failure import is_local
+from probe.model.observation import HttpFetch, Observation
+from probe.model.target import Target
+from probe.model.verdict import Scope
+from probe.verdict.findings import Domain, Findings
+from probe.verdict.judge import ended
+from probe.verdict.pair import Pairing, contrast, refuses, was_busy
+from probe.verdict.read import REDIRECTS, Tried, redirect_target
+from probe.wire.page import similarity
+
+HTTP = Domain(
+    "http",
+    (
+        "none", "timeout", "reset", "eof", "truncated", "error", "garbled",
+        "blockpage", "redirect", "refusal", "status", "differs", "portal",
+    ),
+    {
+        "fingerprint": ("blockpage", "redirect"),
+        "name": ("timeout", "reset", "eof", "truncated", "garbled"),
+        "not_name": ("timeout", "reset", "eof", "truncated", "garbled"),
+    },
+    path=("proven", "unproven"),
+    never_bare=("blockpage", "redirect"),
+)  # fmt: skip
+BROKEN = ("timeout", "reset", "eof", "truncated", "garbled")
+_WORDS = {
+    "generic_timeout_error": "timeout",
+    "connection_reset": "reset",
+    "connection_aborted": "reset",
+    "eof_error": "eof",
+    "http_request_failed": "garbled",
+}
+# Same page or not, by simhash of its text (Charikar 2002): 64 bits of which this share agree. Two unrelated texts agree
+# on half; the margin leaves room for dates, counters and advertisements.
+ALIKE = 0.80
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One fetch read: its word, and whether the path was proven."""
+
+    word: str
+    walk: Tried
+    fetch: Observation
+
+
+def read_page(pairing: Pairing, target: Target, hop: int) -> Findings:
+    """The http findings of one URL of the chain."""
+    theirs = [w for w in pairing.there if _is_fetch_of(w, target)]
+    mine = [w for w in pairing.here if _is_fetch_of(w, target)]
+    # What stands at a false address is the answer's consequence; what an unproven TLS path carries is a stranger's.
+    of_site = [w for w in mine if w.ip in genuine(pairing, target) and (w.proven or target.scheme == "http")]
+    pages = [_page(pairing, w, theirs) for w in of_site]
+    pages = [p for p in pages if not is_local(p.fetch.failure) and not was_busy(p.fetch)]
+    judged = _judged(pages)
+    if not judged:
+        return _findings(pairing, target, hop, [], "not_tried", theirs)
+    there = _control_word(pairing, theirs)
+    well = judged[0].word == "none"
+    contrasted = contrast(well, None if there is None else there == "none" or there == judged[0].word != "none")
+    if not well and there == judged[0].word:
+        contrasted = "both_failed"
+    return _findings(pairing, target, hop, judged, contrasted, theirs)
+
+
+def _is_fetch_of(walk: Tried, target: Target) -> bool:
+    page = walk.page
+    if page is None or walk.host != target.host or walk.port != target.port:
+        return False
+    return page.url == target.normal or (not walk.proven and walk.sni is not None)
+
+
+def _judged(pages: list[Page]) -> list[Page]:
+    """The pages that speak for the URL: marks first; then the proven ones if there are any; then the good ones if
+    most are."""
+    marked = [p for p in pages if p.word in ("blockpage", "redirect", "portal")]
+    if marked:
+        return marked
+    pages = [p for p in pages if p.walk.proven] or pages
+    good = [p for p in pages if p.word == "none"]
+    bad = [p for p in pages if p.word != "none"]
+    if good and len(bad) <= max(1, len(good)):
+        return good
+    return bad or good
+
+
+def _page(pairing: Pairing, walk: Tried, theirs: list[Tried]) -> Page:
+    assert walk.fetch is not None and walk.page is not None
+    return Page(_page_word(pairing, walk, walk.page, theirs), walk, walk.fetch)
+
+
+def _page_word(pairing: Pairing, walk: Tried, page: HttpFetch, theirs: list[Tried]) -> str:
+    mark = pairing.fingerprint(walk)
+    if mark is not None and mark.kind == "blockpage":
+        return "redirect" if mark.where == "location" else "blockpage"
+    if not walk.proven and leads_to_notice(pairing, page):
+        return "redirect"
+    if mark is not None and mark.kind in ("portal", "parental"):
+        return "portal"
+    failure = walk.fetch.failure if walk.fetch else None
+    if failure is not None and page.status is None:
+        return _WORDS.get(failure, "error")
+    if page.truncated in ("cut", "stall") or (failure is not None and failure in _WORDS):
+        return "truncated"
+    if refuses(page, mark):
+        return "refusal"
+    others = [w.page for w in theirs if w.page is not None and w.page.status is not None]
+    if (page.status or 0) >= 400 and not any(o.status == page.status for o in others):
+        return "status"
+    if walk.proven or not others or any(alike(page, other) for other in others):
+        return "none"
+    return "differs"
+
+
+def leads_to_notice(pairing: Pairing, page: HttpFetch) -> bool:
+    """A redirect whose target showed a known block page."""
+    leads = redirect_target(page)
+    return leads is not None and any(
+        is_notice(pairing, w) for w in pairing.here if w.host == leads.host and w.port == leads.port
+    )
+
+
+def alike(page: HttpFetch, other: HttpFetch) -> bool:
+    """The same page as far as anyone can tell: same bytes, same redirect, same title, or much the same text."""
+    if page.status in REDIRECTS and other.status in REDIRECTS:
+        return (page.location or "").split("?")[0] == (other.location or "").split("?")[0]
+    if page.body is not None and page.body == other.body:
+        return True
+    a, b = page.features, other.features
+    if a is None or b is None or page.status != other.status:
+        return False
+    if a.title and a.title == b.title:
+        return True
+    pairs = ((a.simhash, b.simhash), (a.tags, b.tags))
+    return any(x is not None and y is not None and similarity(x, y) >= ALIKE for x, y in pairs)
+
+
+def _control_word(pairing: Pairing, theirs: list[Tried]) -> str | None:
+    """What the controls got: none when any got a page; a failure word when all failed alike; None when there is
+    nothing to compare with, or the site refuses the control itself (then it is no control)."""
+    words = {_page_word(pairing, w, w.page, []) for w in theirs if w.page is not None}
+    if not words:
+        return None
+    if "none" in words:
+        return "none"
+    return sorted(words)[0]
+
+
+def _findings(
+    pairing: Pairing, target: Target, hop: int, judged: list[Page], contrasted: str, theirs: list[Tried]
+) -> Findings:
+    word = judged[0].word if judged else "none"
+    proven = bool(judged) and all(p.walk.proven for p in judged)
+    attempts = max((p.fetch.attempt for p in judged), default=0)
+    proof = _proof(pairing, target, word, judged)
+    values = {
+        "contrast": contrasted,
+        "symptom": word,
+        "proof": proof,
+        "repeat": "repeated" if attempts >= 2 or len({p.walk.ip for p in judged}) >= 2 else "once",
+        "line": "dead" if pairing.line_is_dead else "portal" if is_portal(pairing) else "ok",
+        "ended": ended(pairing.case),
+        "path": "proven" if proven else "unproven",
+    }
+    return Findings(
+        "http",
+        target.host,
+        hop,
+        values,
+        technique=_technique(word),
+        locus="server" if proven else "path" if proof != "none" else "unknown",
+        scope=_scope(target, judged),
+        witness=pairing.witness(_facts(judged, theirs)),
+        note=_note(judged),
+    )
+
+
+def _technique(word: str) -> str:
+    if word in ("blockpage", "redirect", "timeout", "reset", "eof", "truncated", "error"):
+        return f"http.{word}"
+    return "http"
+
+
+def _proof(pairing: Pairing, target: Target, word: str, judged: list[Page]) -> str:
+    if word in ("blockpage", "redirect"):
+        return "fingerprint"
+    if word not in BROKEN or target.scheme == "https":
+        return "none"
+    trials = [w for w in pairing.trials if w.port == target.port and w.sni is None and w.fetch is not None]
+    mine = [w for w in trials if w.ip in {p.walk.ip for p in judged}]
+    flips = [w for w in mine if w.page is not None and w.page.status is not None and not w.page.truncated]
+    same = [w for w in mine if w not in flips]
+    if len(flips) >= 2 and not same:
+        return "name"
+    return "not_name" if len(same) >= 2 and not flips else "none"
+
+
+def _facts(judged: list[Page], theirs: list[Tried]) -> Iterable[Observation]:
+    yield from (p.fetch for p in judged)
+    yield from (w.fetch for w in theirs if w.fetch is not None)
+
+
+def _scope(target: Target, judged: list[Page]) -> Scope:
+    ips = sorted({p.walk.ip for p in judged})
+    families = tuple(sorted({"ipv6" if ":" in ip else "ipv4" for ip in ips}))
+    failed = len(ips) if judged and judged[0].word != "none" else 0
+    return Scope(families, f"{failed}/{len(ips)}", (target.port,))
+
+
+def _note(judged: list[Page]) -> str:
+    page = judged[0].walk.page if judged else None
+    return str(page.status) if page is not None and page.status is not None else ""
+
+
+__all__ = ["HTTP", "alike", "endpoint_scope", "read_page"]

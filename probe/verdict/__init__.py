@@ -1,0 +1,1 @@
+"""What facts mean: pairing with controls, findings, rules, judging. Pure, total, order-free."""

@@ -1,0 +1,82 @@
+"""One plain sentence for a verdict. Words are limited to what was shown; nobody is named as having ordered anything."""
+
+from __future__ import annotations
+
+from probe.model.outcome import REASON_MEANING
+from probe.model.verdict import LayerVerdict
+from probe.verdict.case import Case
+from probe.verdict.findings import Findings
+from probe.verdict.reference import Reference
+
+_STEP = {
+    "dns": "looking up {host}",
+    "ip": "reaching the addresses of {host}",
+    "tcp": "connecting to {host}",
+    "tls": "the TLS handshake with {host}",
+    "http": "fetching the page from {host}",
+    "quic": "the QUIC handshake with {host}",
+}
+_WHAT = {
+    "bogon": "this line's resolver answered with an address that cannot be the site's ({note})",
+    "blockpage": "a known block page answered instead of {host}",
+    "other": "a forged answer came for {host} ({note})",
+    "nxdomain": "this line's resolver says that {host} does not exist",
+    "empty": "this line's resolver has no address for {host}",
+    "refused": "{step} was refused",
+    "servfail": "this line's resolver failed on {host}",
+    "timeout": "{step} got no answer",
+    "reset": "{step} was cut off by a TCP reset",
+    "eof": "{step} was cut off by an early close",
+    "alert": "{step} was ended by a TLS alert",
+    "garbage": "{step} was answered with something that is not TLS",
+    "unreachable": "{step} failed: unreachable",
+    "self_signed": "{host} showed a self-signed certificate here that the control was not shown",
+    "ca_signed": "{host} showed a certificate here, by an authority nobody trusts, that the control was not shown",
+    "bad_chain": "the certificate of {host} does not verify",
+    "truncated": "the page of {host} was cut off before its end",
+    "garbled": "the answer of {host} is not HTTP",
+    "redirect": "{host} was redirected to a known block page",
+    "refusal": "{host} refused this visitor (status {note})",
+    "status": "{host} answered with status {note} here",
+    "differs": "{host} answered with another page than the control was given",
+    "unproven": "the addresses given for {host} are vouched for by nobody",
+    "portal": "a login or opt-in filter page answered instead of {host}",
+    "error": "{step} failed",
+}
+_ENDS = {
+    "blocked": "{what}, and it is settled: {because}",
+    "likely_blocked": "{what}, in every spaced try, while the control reached it.",
+    "impaired": "{what} in some tries, but not in all of them.",
+    "restricted": "{what}: the site's own decision, over a path proven genuine or told to the control too.",
+    "down": "{what}, here and from the control alike.",
+}
+
+
+def explain(case: Case, reference: Reference, findings: Findings, verdict: LayerVerdict) -> str:
+    """The sentence of the headline; `reference` is at hand for names of networks and marks."""
+    symptom = findings.values.get("symptom", "none")
+    step = _STEP[findings.layer].format(host=findings.host)
+    what = _WHAT.get(symptom, "{step} failed").format(host=findings.host, step=step, note=findings.note or "unknown")
+    if verdict.outcome == "ok":
+        seen = "as the control did" if case.control_source in ("helper", "db") else "over a proven path"
+        return f"{findings.host} was reached and answered {seen}."
+    if verdict.outcome == "insufficient":
+        meaning = REASON_MEANING[verdict.reason] if verdict.reason else "the evidence is below what is needed"
+        return _sentence(f"cannot be said: {meaning}" + (f" ({what})" if symptom != "none" else ""), findings.host)
+    because = _BECAUSE.get(findings.values.get("proof", "none"), "an artefact proves it.")
+    return _sentence(_ENDS[verdict.outcome].format(what=what, because=because), findings.host)
+
+
+_BECAUSE = {
+    "twin": "two differing answers came to one question.",
+    "ede": "the resolver says itself that it censors the name.",
+    "contradicted": "the control and trusted answers contradict it.",
+    "name": "at the same address an innocent name passes.",
+    "fingerprint": "the page carries the mark of a public record of block pages.",
+}
+
+
+def _sentence(text: str, host: str) -> str:
+    # A host name keeps its lower case even at the beginning.
+    text = text if text.startswith(host) else text[0].upper() + text[1:]
+    return text if text.endswith(".") else text + "."

@@ -1,0 +1,129 @@
+"""Judging: findings in, verdicts out. Total (something is always said), independent of the order of facts, and it keeps
+every rule that matched. It names no check: what to read out of the facts comes with the ruleset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from probe.model.observation import Conclusion
+from probe.model.outcome import LAYERS, OUTCOMES, Layer
+from probe.model.verdict import Judgement, LayerVerdict
+from probe.verdict.case import Case
+from probe.verdict.explain import explain
+from probe.verdict.findings import Findings
+from probe.verdict.read import of_kind, walks_of
+from probe.verdict.reference import Reference
+from probe.verdict.rule import Rule, matching
+
+CLAIMS = frozenset({"blocked", "likely_blocked"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """A version, its rows, and the reading that yields their findings."""
+
+    version: str
+    rules: tuple[Rule, ...]
+    read: Callable[[Case, Reference], tuple[Findings, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A layer's verdict together with the findings it came from."""
+
+    verdict: LayerVerdict
+    findings: Findings
+
+
+def judge(case: Case, reference: Reference, ruleset: Ruleset) -> Judgement:
+    """The verdict of one field measurement. Raises nothing for any facts."""
+    decided = [decide(ruleset.rules, findings) for findings in ruleset.read(case, reference)]
+    layers = _strongest_per_layer(decided)
+    head = _headline(layers)
+    claims = [d for d in layers if d.verdict.outcome in CLAIMS and d.verdict.outcome == head.verdict.outcome]
+    techniques = tuple(d.verdict.technique for d in claims if d.verdict.technique)
+    claimed = head.verdict.outcome in CLAIMS and bool(techniques)
+    verdict = head.verdict
+    return Judgement(
+        measurement_id=case.measurement.measurement_id,
+        outcome=verdict.outcome,
+        reason=verdict.reason if verdict.outcome == "insufficient" else None,
+        layer=verdict.layer if claimed else None,
+        techniques=techniques if claimed else (),
+        locus=verdict.locus if claimed else None,
+        hop=verdict.hop if claimed else None,
+        scope=head.findings.scope,
+        host=head.findings.host,
+        layers=tuple(d.verdict for d in layers),
+        rules=tuple(dict.fromkeys(rule for d in layers for rule in d.verdict.matched)),
+        ruleset=ruleset.version,
+        reference=reference.digest,
+        control=case.control_source,
+        control_age_s=min((c.age_s for c in case.controls), default=None),
+        attempts=_attempts(case, head.findings.host),
+        explanation=explain(case, reference, head.findings, verdict),
+        siblings=_siblings(case),
+        witness=verdict.witness,
+    )
+
+
+def decide(rules: tuple[Rule, ...], findings: Findings) -> Decided:
+    """The verdict of one layer of one hop: the first matching rule of the lowest tier."""
+    matched = matching(rules, findings.layer, findings.values)
+    rule = matched[0]
+    technique = None
+    if rule.outcome in CLAIMS:
+        technique = ".".join(part for part in (findings.technique, rule.technique) if part)
+    verdict = LayerVerdict(
+        layer=findings.layer,
+        outcome=rule.outcome,
+        reason=rule.reason,
+        technique=technique,
+        locus=findings.locus,
+        rule=rule.id,
+        matched=tuple(r.id for r in matched),
+        witness=findings.witness,
+    )
+    return Decided(verdict, findings)
+
+
+def strength(decided: Decided) -> tuple[int, int, int]:
+    """Sort key: strongest outcome first, then the earlier hop, then the earlier layer. What was merely not reached is
+    weakest."""
+    verdict = decided.verdict
+    idle = len(OUTCOMES) if verdict.reason == "not_reached" else 0
+    return (OUTCOMES.index(verdict.outcome) + idle, decided.findings.hop, LAYERS.index(verdict.layer))
+
+
+def _strongest_per_layer(decided: Iterable[Decided]) -> list[Decided]:
+    best: dict[Layer, Decided] = {}
+    for item in sorted(decided, key=strength):
+        best.setdefault(item.verdict.layer, item)
+    return [best[layer] for layer in LAYERS if layer in best]
+
+
+def _headline(layers: list[Decided]) -> Decided:
+    """The strongest layer; among equals the earliest one (CONTRACT section 1)."""
+    return min(layers, key=lambda d: (strength(d)[0], LAYERS.index(d.verdict.layer)))
+
+
+def _attempts(case: Case, host: str) -> int:
+    return max((o.attempt for o in case.observations if o.host == host), default=1)
+
+
+def _siblings(case: Case) -> tuple[str, ...]:
+    """What the other scheme's port said: one short text each, never part of the headline."""
+    out = []
+    for walk in walks_of(case.observations):
+        if walk.is_sibling:
+            out.append(f"tcp {walk.port} {walk.connect.failure or 'ok'}")
+    return tuple(dict.fromkeys(sorted(out)))
+
+
+def ended(case: Case) -> str:
+    """How asking ended: whole, budget or interrupted. Without a conclusion it was cut off."""
+    last = [detail for _, detail in of_kind(case.observations, Conclusion)]
+    if not last:
+        return "interrupted"
+    return "whole" if last[-1].ended == "fixpoint" else last[-1].ended

@@ -1,0 +1,193 @@
+"""Reading facts: addresses, hops and outcomes of operations, out of a measurement's observations. No comparison
+here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from probe.model.errors import TargetError
+from probe.model.observation import DnsLookup, HttpFetch, Observation, TcpConnect, TlsHandshake, TlsVerify
+from probe.model.target import Target, address_of, parse_target
+
+D = TypeVar("D")
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+ADDRESS_TYPES = frozenset({"A", "AAAA"})
+# How `why` begins for steps that are not part of the plain walk.
+TRIAL = "name trial"
+SIBLING = "sibling scheme"
+# The line's own resolvers; facts name them so, because a router's private address must not be stored.
+OWN_RESOLVERS = ("system", "network")
+
+
+def of_kind(observations: Iterable[Observation], kind: type[D]) -> Iterator[tuple[Observation, D]]:
+    """(observation, detail) pairs of one kind, in order."""
+    for o in observations:
+        if isinstance(o.detail, kind):
+            yield o, o.detail
+
+
+def accepted(detail: DnsLookup) -> bool:
+    """True when a client would have taken this answer: from where we asked, for what we asked, with our id."""
+    return detail.source_ok and detail.question_ok and detail.id_ok
+
+
+def is_own_resolver(resolver: str) -> bool:
+    """True for the system's resolver and those the network itself configured."""
+    return resolver.split(":", 1)[0] in OWN_RESOLVERS
+
+
+def is_verified_resolver(detail: DnsLookup) -> bool:
+    """True for an answer that came over TLS from a resolver which proved its name."""
+    return detail.resolver.startswith(("tls://", "https://")) and detail.note == "verified"
+
+
+def answer_addresses(detail: DnsLookup) -> tuple[str, ...]:
+    """The addresses in one answer, canonical, in order."""
+    found = (address_of(r.data) for r in detail.answers if r.type in ADDRESS_TYPES)
+    return tuple(ip for ip in found if ip is not None)
+
+
+def addresses_of(observations: Iterable[Observation], host: str) -> tuple[str, ...]:
+    """Every address that any resolver gave for `host`, in order of arrival; the host itself if it is one."""
+    literal = address_of(host)
+    if literal is not None:
+        return (literal,)
+    found: dict[str, None] = {}
+    for o, detail in of_kind(observations, DnsLookup):
+        if o.host == host and accepted(detail):
+            found.update(dict.fromkeys(answer_addresses(detail)))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One URL of the redirect chain: the target (hop 0) or where a fetch was sent to. `parent` is that fetch's seq."""
+
+    target: Target
+    number: int
+    cookies: tuple[tuple[str, str], ...] = ()
+    parent: int | None = None
+
+
+def redirect_target(detail: HttpFetch) -> Target | None:
+    """Where a fetch was sent to, or None when it was not, or to nothing that can be asked."""
+    if detail.status not in REDIRECTS or not detail.location:
+        return None
+    try:
+        return parse_target(detail.location)
+    except TargetError:
+        return None
+
+
+def hosts_of(observations: Iterable[Observation], target: Target) -> tuple[str, ...]:
+    """The hosts of the redirect chain in order: the target's first."""
+    hosts = {target.host: None}
+    for _, detail in of_kind(observations, HttpFetch):
+        leads = redirect_target(detail)
+        if leads is not None:
+            hosts[leads.host] = None
+    return tuple(hosts)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One walk over an endpoint as its facts tell it. `hello` is the SNI sent (None without TLS)."""
+
+    connect: Observation
+    handshake: Observation | None = None
+    verify: Observation | None = None
+    fetch: Observation | None = None
+
+    @property
+    def ip(self) -> str:
+        return self.connect.ip or ""
+
+    @property
+    def port(self) -> int:
+        return self.connect.port or 0
+
+    @property
+    def host(self) -> str:
+        return self.connect.host or ""
+
+    @property
+    def sni(self) -> str | None:
+        detail = self.handshake.detail if self.handshake else None
+        return detail.sni if isinstance(detail, TlsHandshake) else None
+
+    @property
+    def connected(self) -> bool:
+        return self.connect.failure is None
+
+    @property
+    def shaken(self) -> bool:
+        return self.handshake is not None and self.handshake.failure is None
+
+    @property
+    def reason(self) -> str | None:
+        """What the trust store said of the chain: ok, expired, ...; None when there was no chain to ask about."""
+        detail = self.verify.detail if self.verify else None
+        return detail.reason if isinstance(detail, TlsVerify) else None
+
+    @property
+    def proven(self) -> bool:
+        """A valid certificate for the name: whoever answered is the genuine one."""
+        return self.reason == "ok"
+
+    @property
+    def page(self) -> HttpFetch | None:
+        detail = self.fetch.detail if self.fetch else None
+        return detail if isinstance(detail, HttpFetch) else None
+
+    @property
+    def attempt(self) -> int:
+        return self.connect.attempt
+
+    @property
+    def is_trial(self) -> bool:
+        """Asked for another name than the host's, on purpose."""
+        return self.connect.why.startswith(TRIAL)
+
+    @property
+    def is_sibling(self) -> bool:
+        """The other scheme's port: for the record, never judged."""
+        return self.connect.why.startswith(SIBLING)
+
+    def seqs(self) -> tuple[int, ...]:
+        return tuple(o.seq for o in (self.connect, self.handshake, self.verify, self.fetch) if o is not None)
+
+    def failed(self) -> Observation | None:
+        """The operation that failed, if one did (a certificate that does not verify is not a failed operation)."""
+        for o in (self.connect, self.handshake, self.fetch):
+            if o is not None and o.failure is not None:
+                return o
+        return None
+
+
+def walks_of(observations: Iterable[Observation]) -> tuple[Tried, ...]:
+    """All walks, put together by their parents, in order of their connects."""
+    children: dict[int, list[Observation]] = {}
+    connects: list[Observation] = []
+    for o in observations:
+        if isinstance(o.detail, TcpConnect):
+            connects.append(o)
+        elif o.parent is not None:
+            children.setdefault(o.parent, []).append(o)
+    return tuple(_walk(connect, children) for connect in connects)
+
+
+def _walk(connect: Observation, children: dict[int, list[Observation]]) -> Tried:
+    below = children.get(connect.seq, [])
+    handshake = _first(below, TlsHandshake)
+    if handshake is None:
+        return Tried(connect, fetch=_first(below, HttpFetch))
+    after = children.get(handshake.seq, [])
+    verify = _first(after, TlsVerify)
+    fetch = _first(after, HttpFetch) or (_first(children.get(verify.seq, []), HttpFetch) if verify else None)
+    return Tried(connect, handshake, verify, fetch)
+
+
+def _first(observations: list[Observation], kind: type[D]) -> Observation | None:
+    return next((o for o in observations if isinstance(o.detail, kind)), None)
