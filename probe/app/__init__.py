@@ -1,0 +1,1 @@
+"""What each command does; no click, no output formats of the door."""

@@ -1,0 +1,71 @@
+"""What a run learns about its own line while it goes: counts over its facts, handed to each measurement as it is
+concluded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import trio
+
+from probe.model.observation import DnsLookup, LineState, Observation, TcpConnect, TlsVerify
+from probe.verdict.read import accepted, answer_addresses
+from probe.verdict.reference import Reference
+
+# How long a measurement with failures waits for the canaries' word before it is concluded.
+CANARY_PATIENCE_S = 8.0
+
+
+@dataclass
+class LineWatch:
+    """Counts by measurement. `canaries` are the measurement ids of canaries; `all_heard` is set when those are done."""
+
+    reference: Reference
+    canaries: set[str] = field(default_factory=set)
+    all_heard: trio.Event = field(default_factory=trio.Event)
+    _reached: set[str] = field(default_factory=set)
+    _tried: set[str] = field(default_factory=set)
+    _suspects: set[str] = field(default_factory=set)
+    _sinkholes: set[str] = field(default_factory=set)
+    _dialled: set[str] = field(default_factory=set)
+    _ipv6: bool | None = None
+    _control: bool | None = None
+    _lag_us: int = 0
+
+    def note(self, o: Observation) -> None:
+        """Take one fact of any measurement of the run."""
+        name, detail = o.measurement_id, o.detail
+        self._tried.add(name)
+        self._lag_us = max(self._lag_us, getattr(detail, "lag_us", 0))
+        if isinstance(detail, TcpConnect):
+            self._note_connect(o)
+        elif isinstance(detail, TlsVerify) and name in self.canaries and detail.reason not in ("ok", "expired"):
+            self._suspects.add(name)
+        elif isinstance(detail, DnsLookup) and name in self.canaries and accepted(detail):
+            self._sinkholes |= {ip for ip in answer_addresses(detail) if self.reference.special_block(ip)}
+        elif o.kind == "control.ask":
+            self._control = self._control or o.failure is None
+
+    def _note_connect(self, o: Observation) -> None:
+        if o.failure is None:
+            self._reached.add(o.measurement_id)
+        self._dialled.add(o.ip or "")
+        if o.ip and ":" in o.ip:
+            self._ipv6 = bool(self._ipv6) or o.failure is None
+
+    async def state(self, measurement_id: str, failed: bool) -> LineState:
+        """The counts for one measurement; where something failed, not before the canaries have been heard."""
+        if failed:
+            with trio.move_on_after(CANARY_PATIENCE_S):
+                await self.all_heard.wait()
+        others = self._tried - self.canaries - {measurement_id}
+        return LineState(
+            canaries_tried=len(self.canaries),
+            canaries_reached=len(self.canaries & self._reached),
+            others_tried=len(others),
+            others_reached=len(others & self._reached),
+            control_reached=self._control,
+            portal_suspects=len(self._suspects),
+            sinkholes=tuple(sorted(self._sinkholes - self._dialled)),
+            ipv6_reached=self._ipv6,
+            lag_max_us=self._lag_us,
+        )

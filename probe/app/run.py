@@ -1,0 +1,160 @@
+"""Carrying out a prepared run: network, helper client, signals and store put together for one sitting."""
+
+from __future__ import annotations
+
+import getpass
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import trio
+
+from probe import __version__
+from probe.app.prepare import Prepared, platform_text
+from probe.app.sitting import Plan, Sitting, Watcher, new_id, utc_text
+from probe.model.vantage import Run, Vantage
+from probe.net.load import Governor
+from probe.net.trionet import TrioNet
+from probe.net.trust import ssl_context
+from probe.perform.world import Limits, World
+from probe.store.scrub import Scrubber
+from probe.store.sqlite import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a sitting ended. `incomplete` when a helper was never reached or the budget ran out."""
+
+    run_id: str
+    interrupted: bool
+    incomplete: bool
+    bytes_used: int
+
+
+async def sit(
+    prepared: Prepared, watcher: Watcher, *, source: str | None = None, limits: Limits | None = None
+) -> Outcome:
+    """Measure as prepared; facts and verdicts go to the database. Raises StoreError when that cannot be written.
+
+    `source` is the address of ours to dial from, where there are several.
+    """
+    scrubber = Scrubber(local_addresses(), local_names())
+    async with AsyncExitStack() as stack:
+        store = stack.enter_context(Store.open(prepared.db))
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        stack.callback(nursery.cancel_scope.cancel)
+        net = await TrioNet.start(nursery, source=source)
+        client = await stack.enter_async_context(helper_client(prepared)) if prepared.helpers else None
+        world = World(
+            net=net,
+            trust=prepared.trust,
+            policy=prepared.policy,
+            limits=limits or Limits(),
+            local_resolvers=prepared.local_resolvers,
+            helper_client=client,
+            learn_address=scrubber.learn,
+        )
+        plan = plan_of(prepared, store, utc_text(net.clock.now_us()))
+        sitting = Sitting(plan, store, world, prepared.reference, watcher, Governor(), scrub=scrubber)
+        nursery.start_soon(_stop_on_signal, sitting.stop.halt)
+        await sitting.run()
+        return Outcome(
+            plan.run.run_id,
+            sitting.stop.reason == "interrupted",
+            sitting.stop.reason == "budget",
+            sitting.bytes_used,
+        )
+
+
+def local_addresses() -> tuple[str, ...]:
+    """The addresses this machine would send from, one of each family: connecting a datagram socket sends nothing."""
+    found = []
+    for family, somewhere in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe_socket:
+                probe_socket.connect((somewhere, 9))
+                found.append(probe_socket.getsockname()[0])
+        except OSError:
+            continue
+    return tuple(found)
+
+
+def local_names() -> tuple[str, ...]:
+    """This machine's and its user's name, where the system tells."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = ""
+    return tuple(name for name in (socket.gethostname(), user) if len(name) > 3)
+
+
+async def _stop_on_signal(halt: Callable[[str], None]) -> None:
+    """The first Ctrl-C finishes what can be finished and keeps every fact; the second one ends the program at once."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            halt("interrupted")
+            break
+    # Out of the block, the signals have their old handlers back.
+    await trio.sleep_forever()
+
+
+def helper_client(prepared: Prepared) -> httpx.AsyncClient:
+    """The one client for helpers: HTTP/2, connections kept, our own trust store, an optional proxy."""
+    options: dict[str, Any] = {"proxy": prepared.wanted.proxy} if prepared.wanted.proxy else {}
+    return httpx.AsyncClient(
+        http2=True,
+        verify=ssl_context(prepared.trust),
+        timeout=httpx.Timeout(60, connect=10),
+        trust_env=False,
+        headers={"user-agent": f"vantage-probe/{__version__}"},
+        **options,
+    )
+
+
+def plan_of(prepared: Prepared, store: Store, started_at: str) -> Plan:
+    """The plan with this run's identity. A vantage point that says the same of itself as before is the same one."""
+    typed = prepared.cc or prepared.asn
+    wanted = Vantage(
+        vantage_id="",
+        role="field",
+        cc=prepared.cc,
+        asn=prepared.asn,
+        place=prepared.wanted.place,
+        access=prepared.wanted.access,
+        who_says="typed" if typed else "",
+        version=__version__,
+        platform=platform_text(),
+    )
+    vantage = _known_vantage(store, wanted)
+    run = Run(new_id(), vantage.vantage_id, started_at, prepared.list_digest, prepared.config())
+    return Plan(
+        items=prepared.items,
+        canaries=prepared.canaries,
+        resolvers=prepared.resolvers,
+        helpers=prepared.helpers,
+        vantage=vantage,
+        run=run,
+        archives=prepared.archives,
+        concurrency=prepared.concurrency,
+        max_time_s=prepared.wanted.max_time_s,
+        max_data=prepared.wanted.max_data,
+    )
+
+
+def _known_vantage(store: Store, wanted: Vantage) -> Vantage:
+    for known in store.rows(Vantage, "role = 'field'"):
+        if _same(known, wanted):
+            return known
+    return Vantage(**{**_fields(wanted), "vantage_id": new_id()})
+
+
+def _same(a: Vantage, b: Vantage) -> bool:
+    return {**_fields(a), "vantage_id": ""} == _fields(b)
+
+
+def _fields(vantage: Vantage) -> dict[str, Any]:
+    return {name: getattr(vantage, name) for name in Vantage.__dataclass_fields__}

@@ -1,0 +1,235 @@
+"""One sitting over a list: measures every planned target, stores facts as they come and verdicts as they are reached.
+
+It prints nothing: whoever sits watches through `Watcher`. Each target is finished exactly once, whatever happens.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Protocol
+
+import trio
+
+from probe.app.controls import Archive, copy_facts
+from probe.app.judge import judge_case, keep_verdict
+from probe.app.line import LineWatch
+from probe.checks import Question
+from probe.engine import Stop, measure
+from probe.model.measurement import Measurement
+from probe.model.observation import LineState, Observation
+from probe.model.step import Step
+from probe.model.target import Target
+from probe.model.vantage import Run, Vantage
+from probe.model.verdict import Judgement
+from probe.net.load import Governor
+from probe.perform.world import World
+from probe.store.sqlite import FLUSH_S, Store
+from probe.verdict.case import Case, Control
+from probe.verdict.reference import Reference
+from probe.wire.facts import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A planned target and every spelling under which it was asked for."""
+
+    target: Target
+    inputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a sitting needs, decided before the first packet. Times in seconds, data in bytes; 0 means no
+    bound."""
+
+    items: tuple[Item, ...]
+    canaries: tuple[Target, ...]
+    resolvers: tuple[str, ...]
+    helpers: tuple[str, ...]
+    vantage: Vantage
+    run: Run
+    archives: tuple[Archive, ...] = ()
+    concurrency: int = 8
+    max_time_s: float = 0
+    max_data: int = 0
+    attempts: int = 3
+    gaps_s: tuple[float, ...] = (1.5, 4.0)
+
+
+class Watcher(Protocol):
+    """Who looks on. Called in the event loop; must not wait."""
+
+    def began(self, item: Item) -> None: ...
+
+    def stepped(self, item: Item, step: Step) -> None: ...
+
+    def noted(self, observation: Observation) -> None: ...
+
+    def finished(self, item: Item, judgement: Judgement, measurement: Measurement, took_ms: int) -> None: ...
+
+
+def new_id() -> str:
+    """128 random bits in hex."""
+    return secrets.token_hex(16)
+
+
+def utc_text(now_us: int) -> str:
+    """RFC 3339 UTC with microseconds."""
+    return datetime.fromtimestamp(now_us / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@dataclass
+class Sitting:
+    """A run under way. `scrub` takes the volunteer's own addresses out of every row before it is kept."""
+
+    plan: Plan
+    store: Store
+    world: World
+    reference: Reference
+    watcher: Watcher
+    governor: Governor
+    stop: Stop = field(default_factory=Stop)
+    scrub: Callable[[Row], Row] = lambda row: row
+    bytes_used: int = 0
+    _line: LineWatch = field(init=False)
+    _copied: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._line = LineWatch(self.reference)
+
+    async def run(self) -> None:
+        """Measure everything. Raises StoreError when facts cannot be kept; the facts before that are safe."""
+        self.store.append(self.plan.vantage)
+        self.store.append(self.plan.run)
+        self.store.flush()
+        async with trio.open_nursery() as background:
+            background.start_soon(self._flush_forever)
+            if self.plan.max_time_s:
+                background.start_soon(self._time_out)
+            await self._measure_all()
+            background.cancel_scope.cancel()
+        self.store.flush()
+
+    async def _flush_forever(self) -> None:
+        while True:
+            await trio.sleep(FLUSH_S)
+            self.store.flush()
+
+    async def _time_out(self) -> None:
+        await trio.sleep(self.plan.max_time_s)
+        self.stop.halt("budget")
+
+    async def _measure_all(self) -> None:
+        queue = deque(self.plan.items)
+        workers = max(1, min(self.plan.concurrency, len(self.plan.items)))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._canaries)
+            for _ in range(workers):
+                nursery.start_soon(self._work, queue)
+
+    async def _canaries(self) -> None:
+        own = tuple(r for r in self.plan.resolvers if r.startswith(("system", "network"))) or self.plan.resolvers[:1]
+        canaries = [(new_id(), target) for target in self.plan.canaries]
+        self._line.canaries = {name for name, _ in canaries}
+        async with trio.open_nursery() as nursery:
+            for name, target in canaries:
+                question = Question(target, checks=("line",), resolvers=own)
+                nursery.start_soon(self._canary, name, question)
+        self._line.all_heard.set()
+
+    async def _canary(self, name: str, question: Question) -> None:
+        measurement = self._open(name, question.target, "line")
+        await measure(
+            question, measurement, self.world, self.store.append, stop=self.stop, note=self._note, scrub=self.scrub
+        )
+
+    def _open(self, name: str, target: Target, checks: str) -> Measurement:
+        now = utc_text(self.world.net.clock.now_us())
+        measurement = Measurement(name, self.plan.run.run_id, target.url, checks, now)
+        self.store.append(measurement)
+        return measurement
+
+    async def _work(self, queue: deque[Item]) -> None:
+        while queue:
+            item = queue.popleft()
+            if self.stop.reason is None:
+                await self.governor.wait_turn()
+            await self._one(item)
+
+    async def _one(self, item: Item) -> None:
+        self.watcher.began(item)
+        began = self.world.net.clock.mono_us()
+        measurement = self._open(new_id(), item.target, "web")
+        question = Question(
+            item.target,
+            resolvers=self.plan.resolvers,
+            helpers=self.plan.helpers,
+            attempts=self.plan.attempts,
+            gaps_s=self.plan.gaps_s,
+        )
+        case = await measure(
+            question,
+            measurement,
+            self.world,
+            self.store.append,
+            note=self._note,
+            scrub=self.scrub,
+            controls=self._known_controls(item.target, measurement),
+            vantage=self.plan.vantage,
+            line=self._line_state,
+            stop=self.stop,
+            watch=partial(self.watcher.stepped, item),
+            admit=self._admit,
+        )
+        judgement = judge_case(case, self.reference)
+        self.store.flush()
+        keep_verdict(self.store, judgement)
+        took_ms = math.ceil((self.world.net.clock.mono_us() - began) / 1000)
+        self.watcher.finished(item, judgement, measurement, took_ms)
+
+    def _admit(self, control_id: str) -> bool:
+        """True once for each control measurement, and never for one that is in the database already."""
+        known = control_id in self._copied or self.store.query(
+            "SELECT 1 FROM measurement WHERE measurement_id = ?", (control_id,)
+        )
+        self._copied.add(control_id)
+        return not known
+
+    def _known_controls(self, target: Target, measurement: Measurement) -> tuple[Control, ...]:
+        """Controls from databases; their facts are copied here, so that this database can be judged alone."""
+        found = [archive.answer(target, measurement) for archive in self.plan.archives]
+        answers = [answer for answer in found if answer is not None]
+        for answer in answers:
+            if answer.control.measurement.measurement_id not in self._copied:
+                self._copied.add(answer.control.measurement.measurement_id)
+                copy_facts(self.store, answer.rows)
+        return tuple(answer.control for answer in answers)
+
+    async def _line_state(self, case: Case) -> LineState:
+        failed = any(o.failure not in (None, "skipped", "dns_no_answer") for o in case.observations)
+        return await self._line.state(case.measurement.measurement_id, failed and self.stop.reason is None)
+
+    def _note(self, observation: Observation) -> None:
+        self._line.note(observation)
+        self.watcher.noted(observation)
+        self.bytes_used += traffic(observation)
+        if self.plan.max_data and self.bytes_used >= self.plan.max_data:
+            self.stop.halt("budget")
+
+
+def traffic(o: Observation) -> int:
+    """About how many bytes an operation moved, by its own account plus packet headers."""
+    detail = o.detail
+    moved = getattr(detail, "bytes_in", 0) + getattr(detail, "bytes_out", 0) + getattr(detail, "wire_bytes", 0)
+    if o.kind == "dns.lookup":
+        moved += getattr(detail, "size", 0) + 100
+    return int(moved) + 120
+
+
+__all__ = ["Item", "Plan", "Sitting", "Watcher", "new_id", "traffic", "utc_text"]

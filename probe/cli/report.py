@@ -1,0 +1,83 @@
+"""`probe report`: judged databases to a blocking report. Options in, files out."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+import probe
+from probe.app.report import make_report
+from probe.model.errors import UsageError
+from probe.report.build import Wish
+from probe.report.formats import FORMATS, render, render_json, write_files
+from probe.warehouse.cells import FLOOR
+from probe.warehouse.networks import seed_tables
+
+_SUFFIX = {".html": "html", ".htm": "html", ".md": "md", ".json": "json"}
+_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?Z)?")
+
+
+@click.command("report")
+@click.argument("databases", nargs=-1, required=True, metavar="DB|DIR...", type=click.Path(exists=True, path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Directory or file.  [default: results/report]")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="What to write.  [default: as -o is named, or all]")
+@click.option("--since", default="", metavar="TIME", help="Only measurements from this UTC time on.")
+@click.option("--until", default="", metavar="TIME", help="Only measurements before this UTC time.")
+@click.option("--title", default="Blocking report", show_default=True, help="Title of the report.")
+@click.option(
+    "--bin", "span", type=click.Choice(("hour", "day")), default="hour", show_default=True, help="Length of cells."
+)
+@click.option("--floor", type=click.IntRange(1), default=FLOOR, show_default=True, help="Vantage points a state needs.")
+@click.option("--networks", multiple=True, type=click.Path(exists=True, path_type=Path), help="CSV naming networks.")
+@click.option("--now", default="", metavar="TIME", help="Time of the report; equal inputs and times give equal bytes.")
+@click.option("--json", "as_json", is_flag=True, help="Print report.json; write files only if -o is given.")
+def report(
+    databases: tuple[Path, ...],
+    output: Path | None,
+    form: str | None,
+    since: str,
+    until: str,
+    title: str,
+    span: str,
+    floor: int,
+    networks: tuple[Path, ...],
+    now: str,
+    as_json: bool,
+) -> None:
+    """Write a blocking report from databases, or from directories of *.db.
+
+    Verdicts are taken as they lie in the databases: the ruleset that is greatest in text order. Run `probe judge`
+    before, if you want the rules of this version.
+    """
+    made = make_report(databases, _wish(title, since, until, now), networks or seed_tables(), span, floor)
+    if as_json:
+        click.echo(render_json(made), nl=False)
+    if output or not as_json:
+        where = output or Path("results") / "report"
+        for path in write_files(render(made, form or _SUFFIX.get(where.suffix, "all")), where):
+            click.echo(f"wrote {path}", err=True)
+    broken = [one for one in made.inputs if one.error]
+    for one in broken:
+        click.echo(f"not read: {one.error}", err=True)
+    if not as_json:
+        click.echo(made.summary.sentence)
+    if made.summary.not_judged:
+        click.echo(f"{made.summary.not_judged} measurements are not judged; run `probe judge` first", err=True)
+    if broken:
+        raise click.exceptions.Exit(1)
+
+
+def _wish(title: str, since: str, until: str, now: str) -> Wish:
+    at = _time(now) or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Without its Z, a bound to the minute sorts before every time within that minute.
+    return Wish(at, title, _time(since).rstrip("Z"), _time(until).rstrip("Z"), probe.__version__)
+
+
+def _time(text: str) -> str:
+    """A bound as it compares with stored times. Raises UsageError for what is no UTC time."""
+    if text and not _TIME.fullmatch(text):
+        raise UsageError(f"{text!r} is no UTC time; write 2024-11-29 or 2024-11-29T18:00Z")
+    return text
