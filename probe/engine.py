@@ -81,6 +81,8 @@ async def measure(
     scope = stop.enter()
     try:
         with scope:
+            # Told to stop before it began: not one packet.
+            await trio.lowlevel.checkpoint()
             async with trio.open_nursery() as nursery:
                 asking.propose(nursery)
     finally:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from probe.app.judge import CONTROL_MAX_AGE_S, observations_of, parse_time, seconds_between
+from probe.app.judge import observations_of, parse_time, seconds_between
 from probe.model.errors import BundleError, StoreError, TargetError
 from probe.model.measurement import Measurement
 from probe.model.observation import Blob, DnsLookup, TlsHandshake
@@ -15,7 +15,7 @@ from probe.model.target import Target, parse_target
 from probe.model.vantage import Run, Vantage
 from probe.store.blobs import pack_blob
 from probe.store.sqlite import Store, insert_statement, values_of
-from probe.verdict.case import Control
+from probe.verdict.case import CONTROL_MAX_AGE_S, Control
 from probe.wire.facts import Row, row_of
 
 

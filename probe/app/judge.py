@@ -26,8 +26,6 @@ from probe.verdict.reference import Reference
 from probe.wire.facts import canonical, observation_of
 
 HEADLINE = "headline"
-# A control this old answers for nothing (CONTRACT section 1).
-CONTROL_MAX_AGE_S = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 import trio
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 import probe
@@ -25,13 +24,16 @@ from probe.report.formats import render, write_files
 
 
 @click.command()
-@click.option("-o", "--output", default="results", type=click.Path(path_type=Path), help="Folder for database and report.")
+@click.option(
+    "-o", "--output", default="results", type=click.Path(path_type=Path), help="Folder for database and report."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per site, as `probe run --json` prints.")
 def demo(output: Path, as_json: bool) -> None:
     """Measure a small internet on loopback that is censored on purpose.
 
-    Two dozen sites on 127.0.0.0/8, real DNS, TLS and HTTP: some fine, some censored in different ways, some merely broken, and a control
-    helper that sees the truth. The same code as `probe run`; no root, no network, nothing leaves this machine.
+    Two dozen sites on 127.0.0.0/8, real DNS, TLS and HTTP: some fine, some censored in different ways, some merely
+    broken, and a control helper that sees the truth. The same code as `probe run`; no root, no network, nothing
+    leaves this machine.
 
     \b
     Examples:
@@ -77,17 +79,17 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def _tell(shown: list[Shown], db: Path, paths: list[Path], took_s: float) -> None:
+def _tell(shown: list[Shown], db: Path, paths: tuple[Path, ...], took_s: float) -> None:
     console = Console(highlight=False)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("site", "what was done to it", "what the probe found", ""):
-        table.add_column(name, overflow="fold")
     for s in shown:
         sign, style = SIGNS[s.outcome]
-        verdict = Text(f"{sign} {s.outcome}", style=style)
-        verdict.append(f" {' '.join(s.techniques)}" if s.techniques else "", style="bold")
-        table.add_row(s.place.site.name, s.place.told, verdict, "as expected" if s.right else "NOT as expected")
-    console.print(table)
+        line = Text(f"{sign} {s.outcome:<15}", style=style)
+        line.append(f"{s.place.site.name:<20}", style="bold")
+        line.append(f"{' '.join(s.techniques):<26}")
+        line.append("as expected" if s.right else "NOT as expected", style="dim" if s.right else "bold red")
+        console.print(line, soft_wrap=True)
+        console.print(Text(f"    done:   {s.place.told}"), soft_wrap=True)
+        console.print(Text(f"    found:  {s.explanation}"), soft_wrap=True)
     right = sum(s.right for s in shown)
     page = next((p for p in paths if p.suffix == ".html"), paths[0])
     console.print(f"\n{right} of {len(shown)} sites judged as expected, in {took_s:.0f} s.")

@@ -61,7 +61,7 @@ class _Ask:
         except BundleError as error:
             return _malformed(error), None
         except Exception as error:  # noqa: BLE001 - whatever a hostile answer makes the libraries raise is its failure
-            return classify(error), None
+            return _classified(error), None
 
     async def _exchange(self, client: httpx.AsyncClient, url: str) -> tuple[Failure | None, float | None]:
         body = request_body(self.request)
@@ -75,12 +75,30 @@ class _Ask:
             if coding not in ("", "identity", "gzip"):
                 return Failure("http_request_failed", "content-encoding"), None
             self.reader = AnswerReader(self.request, gzipped=coding == "gzip")
-            # Raw, because httpx would decompress a chunk to any size before we could look at it.
-            async for chunk in response.aiter_raw():
-                self.reader.feed(chunk)
-                self._learn(self.reader)
+            await self._read(response, self.reader)
             self.rows = self.reader.close()
         return None, None
+
+    async def _read(self, response: httpx.Response, reader: AnswerReader) -> None:
+        """Feed the reader. What it refuses closes the stream below, so that the library's generators come to their own
+        end: walking away from them half-read would leave them to the garbage collector."""
+        refused: BundleError | None = None
+        try:
+            # Raw, because httpx would decompress a chunk to any size before we could look at it.
+            async for chunk in response.aiter_raw():
+                if refused is not None:
+                    continue
+                try:
+                    reader.feed(chunk)
+                    self._learn(reader)
+                except BundleError as error:
+                    refused = error
+                    await response.aclose()
+        except Exception:
+            if refused is None:
+                raise
+        if refused is not None:
+            raise refused
 
     def _learn(self, reader: AnswerReader) -> None:
         """Tell the scrubber which address of ours the helper sees; once, and before any fact of the answer is kept."""
@@ -121,6 +139,18 @@ async def perform_control(step: AskControl, world: World, emit: Emit, keep_contr
             parent=step.parent,
         )
         emit(draft, ())
+
+
+def _classified(error: BaseException) -> Failure:
+    """As `classify`. Where a connect fails, httpcore cuts the chain of causes but keeps the cause as its argument."""
+    link: BaseException | None = error
+    while link is not None:
+        for inner in link.args:
+            told = classify(inner) if isinstance(inner, BaseException) else None
+            if told is not None and told.word != "unknown_failure":
+                return told
+        link = link.__cause__ or link.__context__
+    return classify(error)
 
 
 def _malformed(error: BundleError) -> Failure:

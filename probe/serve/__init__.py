@@ -14,7 +14,6 @@ An app gets no lifespan events: what it needs is opened around `serve`. hypercor
 
 from __future__ import annotations
 
-import logging
 import signal
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -26,7 +25,7 @@ from typing import Any
 import trio
 
 from probe.model.errors import ProbeError, UsageError
-from probe.serve.guard import App, Guard, answer_json, too_many
+from probe.serve.guard import LOG, App, Guard, answer_json, too_many
 from probe.serve.limits import Meter, Places, ServeLimits
 from probe.serve.stream import GuardedStream
 
@@ -35,7 +34,6 @@ __all__ = [
     "answer_json", "parse_listen", "serve", "serve_until_signal", "too_many",
 ]  # fmt: skip
 
-LOG = logging.getLogger("probe.serve")
 # What is in work when a server is asked to stop has this long to end. Seconds.
 GRACE_S = 3.0
 DEFAULT_LIMITS = ServeLimits()
@@ -97,6 +95,7 @@ async def serve(
                 task_status.started(_bound(listeners[0], "https" if tls else "http"))
                 await (trio.Event() if stop is None else stop).wait()
                 accepting.cancel_scope.cancel()
+            _close(listeners)
             await worker.wait_ended()
         finally:
             worker.drop()
@@ -147,7 +146,8 @@ class _Worker:
         config.accesslog, config.errorlog, config.loglevel = None, LOG, "WARNING"
         config.include_server_header = False
         config.h11_max_incomplete_size = config.h2_max_header_list_size = limits.header
-        config.h2_max_concurrent_streams = 32
+        # RFC 9113 section 6.5.2 recommends no fewer; clients assume so many before they have heard of our settings.
+        config.h2_max_concurrent_streams = 100
         # The time to send a whole request head, too: it runs from the first byte of a connection.
         config.keep_alive_timeout = limits.idle_s
         config.ssl_handshake_timeout = limits.body_s
@@ -212,8 +212,12 @@ async def _listeners(listen: Listen) -> AsyncIterator[list[trio.SocketListener]]
         # With port 0 every family would get a port of its own; one is enough then.
         yield listeners if listen.port else listeners[:1]
     finally:
-        for listener in listeners:
-            listener.socket.close()
+        _close(listeners)
+
+
+def _close(listeners: list[trio.SocketListener]) -> None:
+    for listener in listeners:
+        listener.socket.close()
 
 
 def _bound(listener: trio.SocketListener, scheme: str) -> Bound:

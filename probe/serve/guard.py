@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
+import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -10,6 +13,7 @@ import trio
 
 from probe.serve.limits import LINGER_BYTES, LINGER_S, Meter, Places, ServeLimits
 
+LOG = logging.getLogger("probe.serve")
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -34,7 +38,7 @@ def json_messages(status: int, value: object, headers: tuple[tuple[str, str], ..
 
 def too_many(wait_s: float) -> tuple[int, str, tuple[tuple[str, str], ...]]:
     """Status, text and headers of a 429."""
-    return 429, "too many requests; see Retry-After", (("retry-after", str(max(1, round(wait_s + 0.5)))),)
+    return 429, "too many requests; see Retry-After", (("retry-after", str(max(1, math.ceil(wait_s)))),)
 
 
 class Guard:
@@ -87,9 +91,18 @@ class _Request:
         self._end = began + self._limits.request_s
         self._scope.deadline = min(self._end, began + self._limits.body_s)
         with self._scope:
-            await app(scope, self._take, self._give)
+            await self._app(app, scope)
         if self._scope.cancelled_caught and not self._started:
             await self._refuse(*self._refusal)
+
+    async def _app(self, app: App, scope: Scope) -> None:
+        try:
+            await app(scope, self._take, self._give)
+        except Exception as error:  # noqa: BLE001 - a bug ends one request, and is told without what the request held
+            where = "".join(traceback.format_tb(error.__traceback__))
+            LOG.error("a bug ended a request: %s\n%s", type(error).__qualname__, where)
+            if not self._started:
+                await answer_json(self._send, 500, {"error": "a fault of this server's"})
 
     async def _take(self) -> Message:
         message = await self._receive()

@@ -43,7 +43,7 @@ from probe.wire.bundle import (
     verify_bundle,
 )
 from probe.wire.codec import encode
-from probe.wire.facts import ObservationRow, Row, canonical, fact_line, is_media
+from probe.wire.facts import Row, canonical, fact_line, is_media
 
 SUFFIX = ".vpb"
 MOST = 500
@@ -221,6 +221,19 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
         yield piece
 
 
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, hex. Raises BundleError when it cannot be read."""
+    sha = hashlib.sha256()
+    for piece in chunks_of(path):
+        sha.update(piece)
+    return sha.hexdigest()
+
+
+def file_size(path: Path) -> int:
+    """Bytes of a file."""
+    return path.stat().st_size
+
+
 def open_bundle(path: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[str, Manifest]:
     """Name and manifest of a bundle whose signature, digest and bounds were checked. Raises BundleError."""
     manifest = verify_bundle(chunks_of(path), limits)
@@ -243,9 +256,3 @@ def take_bundle(store: Store, path: Path, limits: Limits = DEFAULT_LIMITS) -> tu
     if manifest.schema > SCHEMA_VERSION:
         raise BundleError(f"schema {manifest.schema} is newer than this version knows ({SCHEMA_VERSION})")
     return name, add_rows(store, read_rows(chunks_of(path), limits), name, manifest.key)
-
-
-__all__ = [
-    "Cut", "ObservationRow", "Sealed", "acknowledge", "chunks_of", "cuts", "manifest_of", "measurements_in",
-    "open_bundle", "preview", "rows_of", "seal_cut", "take_bundle",
-]  # fmt: skip

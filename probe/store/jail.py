@@ -30,6 +30,7 @@ from probe.wire.facts import ObservationRow, check_row, fact_line, parse_fact
 MEMORY = 1024 * 1024 * 1024
 LENGTH = 6 * 1024 * 1024
 CPU_S = 300
+WAL_INDEX = 16 * 1024 * 1024
 # sqlite-utils' list of applied migrations; never read.
 _IGNORED = re.compile(r"(?:idx_)?_sqlite_migrations(?:_[a-z_]+)?|sqlite_autoindex__sqlite_migrations_\d")
 _CLONE_NEWNET, _CLONE_NEWUSER, _PR_SET_NO_NEW_PRIVS = 0x40000000, 0x10000000, 38
@@ -44,7 +45,8 @@ _FACTS: tuple[tuple[str, type[Any]], ...] = (
 def main(path: str, with_ledger: str, seconds: str) -> int:
     """Read the database and write its facts to stdout. Returns the exit code."""
     try:
-        lock_up(int(seconds))
+        # SQLite reads a -wal only with an index of it in a file beside (8 bytes a page); a copy's folder is ours.
+        lock_up(int(seconds), writes=WAL_INDEX if _has_wal(path) else 0)
         count = 0
         for line in lines_of(path, int(seconds), with_ledger=with_ledger == "1"):
             sys.stdout.write(line + "\n")
@@ -65,15 +67,16 @@ def _fail(text: str) -> int:
     return 1
 
 
-def lock_up(seconds: int) -> None:
-    """Give up what reading a file does not need: memory, time, files, children, network. Best effort per system."""
+def lock_up(seconds: int, writes: int) -> None:
+    """Give up what reading a file does not need: memory, time, files, children, network. Best effort per system.
+    `writes` bounds the bytes of a file that may be written."""
     _leave_network()
     try:
         import resource
     except ImportError:  # Windows has no such limits; the parent's deadline and output bounds remain
         return
     wanted = [
-        ("RLIMIT_AS", MEMORY), ("RLIMIT_CPU", min(CPU_S, seconds)), ("RLIMIT_FSIZE", 0), ("RLIMIT_NPROC", 0),
+        ("RLIMIT_AS", MEMORY), ("RLIMIT_CPU", min(CPU_S, seconds)), ("RLIMIT_FSIZE", writes), ("RLIMIT_NPROC", 0),
         ("RLIMIT_NOFILE", 16), ("RLIMIT_CORE", 0),
     ]  # fmt: skip
     for name, value in wanted:
@@ -127,9 +130,8 @@ def lines_of(path: str, seconds: int, *, with_ledger: bool) -> Iterator[str]:
 
 def open_hostile(path: str, seconds: int) -> sqlite3.Connection:
     """A connection that can do as little as SQLite allows to be said."""
-    wal = Path(path + "-wal").exists()
     # With a -wal beside it (a copy, made by the parent) the file cannot be called immutable: its newest rows are there.
-    flags = "mode=ro" if wal else "mode=ro&immutable=1"
+    flags = "mode=ro" if _has_wal(path) else "mode=ro&immutable=1"
     conn = sqlite3.connect(f"{Path(path).absolute().as_uri()}?{flags}", uri=True, isolation_level=None)
     for limit, value in (
         (sqlite3.SQLITE_LIMIT_LENGTH, LENGTH), (sqlite3.SQLITE_LIMIT_SQL_LENGTH, 20_000),
@@ -147,9 +149,6 @@ def open_hostile(path: str, seconds: int) -> sqlite3.Connection:
         conn.setconfig(sqlite3.SQLITE_DBCONFIG_TRUSTED_SCHEMA, False)
     deadline = time.monotonic() + seconds
     conn.set_progress_handler(lambda: int(time.monotonic() > deadline), 100_000)
-    if wal:
-        # Keeps the index of the -wal in memory; otherwise SQLite would have to write a file beside it.
-        conn.execute("PRAGMA locking_mode = EXCLUSIVE")
     for pragma in (
         "trusted_schema = OFF",
         "cell_size_check = ON",
@@ -159,6 +158,10 @@ def open_hostile(path: str, seconds: int) -> sqlite3.Connection:
     ):
         conn.execute(f"PRAGMA {pragma}")
     return conn
+
+
+def _has_wal(path: str) -> bool:
+    return Path(path + "-wal").exists()
 
 
 def check_schema(conn: sqlite3.Connection) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from probe.model.errors import BundleError, StoreError
 from probe.model.measurement import Measurement
 from probe.model.observation import Blob
-from probe.model.vantage import Run
+from probe.model.vantage import Run, Vantage
 from probe.store.blobs import pack_blob
 from probe.store.ledger import Ledger, Origin, Quarantined, values_of_ledger
 from probe.store.schema import BY_NAME
@@ -58,6 +58,18 @@ def stored_values(row: Row) -> tuple[Any, ...]:
         media, data = pack_blob(row)
         return row.sha256, media, row.size, data
     return values_of(row)
+
+
+def every_fact(store: Store, *, blobs: bool = True) -> Iterator[Row]:
+    """All facts of a database of ours, in bundle order."""
+    yield from store.rows(Vantage)
+    yield from store.rows(Run)
+    yield from store.rows(Measurement)
+    yield from store.rows(ObservationRow)
+    for (name,) in store.query("SELECT sha256 FROM blob ORDER BY sha256") if blobs else ():
+        found = store.blob(name)
+        if found is not None:
+            yield found
 
 
 # ---- appending to a living database ----

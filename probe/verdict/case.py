@@ -7,7 +7,7 @@ facts through the same functions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from probe.model.measurement import Measurement
@@ -17,6 +17,8 @@ from probe.model.vantage import Vantage
 
 # `checks` of a control measurement that a helper made for given endpoints only.
 ENDPOINTS_ONLY = "endpoints"
+# A control this old answers for nothing (CONTRACT section 1).
+CONTROL_MAX_AGE_S = 24 * 3600
 ControlSource = Literal["helper", "db", "none", "unreachable"]
 
 
@@ -45,3 +47,11 @@ class Case:
     control_source: ControlSource = "none"
     vantage: Vantage | None = None
     bodies: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def without_old_controls(case: Case) -> Case:
+    """The case without controls that are too old to answer for it; with none left there is no control at all."""
+    fresh = tuple(c for c in case.controls if c.age_s <= CONTROL_MAX_AGE_S)
+    if fresh == case.controls:
+        return case
+    return replace(case, controls=fresh, control_source=case.control_source if fresh else "none")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from probe.model.observation import Conclusion
 from probe.model.outcome import LAYERS, OUTCOMES, Layer
 from probe.model.verdict import Judgement, LayerVerdict
-from probe.verdict.case import Case
+from probe.verdict.case import Case, without_old_controls
 from probe.verdict.explain import explain
 from probe.verdict.findings import Findings
 from probe.verdict.read import of_kind, walks_of
@@ -38,6 +38,7 @@ class Decided:
 
 def judge(case: Case, reference: Reference, ruleset: Ruleset) -> Judgement:
     """The verdict of one field measurement. Raises nothing for any facts."""
+    case = without_old_controls(case)
     decided = [decide(ruleset.rules, findings) for findings in ruleset.read(case, reference)]
     layers = _strongest_per_layer(decided)
     head = _headline(layers)
@@ -90,10 +91,10 @@ def decide(rules: tuple[Rule, ...], findings: Findings) -> Decided:
 
 def strength(decided: Decided) -> tuple[int, int, int]:
     """Sort key: strongest outcome first, then the earlier hop, then the earlier layer. What was merely not reached is
-    weakest."""
+    weaker than any other reason, yet stronger than ok: a target of which a part was never tried was not found well."""
     verdict = decided.verdict
-    idle = len(OUTCOMES) if verdict.reason == "not_reached" else 0
-    return (OUTCOMES.index(verdict.outcome) + idle, decided.findings.hop, LAYERS.index(verdict.layer))
+    rank = 2 * OUTCOMES.index(verdict.outcome) + (verdict.reason == "not_reached")
+    return (rank, decided.findings.hop, LAYERS.index(verdict.layer))
 
 
 def _strongest_per_layer(decided: Iterable[Decided]) -> list[Decided]:
@@ -126,4 +127,4 @@ def ended(case: Case) -> str:
     last = [detail for _, detail in of_kind(case.observations, Conclusion)]
     if not last:
         return "interrupted"
-    return "whole" if last[-1].ended == "fixpoint" else last[-1].ended
+    return {"fixpoint": "whole", "budget": "budget"}.get(last[-1].ended, "interrupted")

@@ -14,7 +14,7 @@ from probe.model.target import address_of
 from probe.verdict.case import Case
 from probe.verdict.fingerprints import match_page
 from probe.verdict.read import Tried, addresses_of, answer_addresses, is_verified_resolver, of_kind, walks_of
-from probe.verdict.reference import Fingerprint, Reference
+from probe.verdict.reference import Fingerprint, Reference, nat64_target
 
 # A site's own refusal of a visitor: forbidden, too many requests, unavailable for legal reasons (RFC 9110, 6585, 7725).
 REFUSALS = frozenset({401, 403, 429, 451})
@@ -68,7 +68,9 @@ class Pairing:
         sealed = [o for o, d in of_kind(self.case.observations, DnsLookup) if is_verified_resolver(d)]
         named = (*addresses_of(sealed, host), *self.control_addresses(host))
         literal = address_of(host)
-        return self.vouched(host) | frozenset(named) | (frozenset([literal]) if literal else frozenset())
+        found = self.vouched(host) | frozenset(named) | (frozenset([literal]) if literal else frozenset())
+        # An IPv6-only network reaches a trusted IPv4 address through its NAT64 (RFC 6052).
+        return found | {w.ip for w in self.here if w.host == host and nat64_target(w.ip) in found}
 
     def fingerprint(self, walk: Tried) -> Fingerprint | None:
         """What a fetched page's mark says. Over a proven path the page is the site's own, so that a notice in it is a

@@ -123,3 +123,13 @@ def embedded_ipv4(address: Address) -> ipaddress.IPv4Address | None:
     if address in _NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address.sixtofour
+
+
+def nat64_target(ip: str) -> str | None:
+    """The IPv4 address that a NAT64 address leads to; None for any other."""
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:
+        return None
+    inner = embedded_ipv4(address) if address.version == 6 and address in _NAT64 else None
+    return str(inner) if inner is not None else None

@@ -1,4 +1,4 @@
-"""The helper and who asks it, over real sockets: the same engine behind the door, refusals, and a field that believes nothing."""
+"""The helper and who asks it, over real sockets: the same engine behind the door, and a field that believes nothing."""
 
 from __future__ import annotations
 
@@ -449,7 +449,10 @@ async def test_a_hostile_helper_is_a_failure_and_keeps_nothing(name: str, monkey
     script, word = HOSTILE[name]
 
     async def peer(stream: trio.SocketStream) -> None:
-        await stream.receive_some(65_536)
+        # All of the question: closing on unread bytes would be a reset, which is another story.
+        asked = b""
+        while not asked.endswith(b"}"):
+            asked += await stream.receive_some(65_536)
         await script(stream)
 
     async with tcp_peer(peer) as port:
@@ -461,7 +464,12 @@ async def test_a_hostile_helper_is_a_failure_and_keeps_nothing(name: str, monkey
 
 
 async def test_a_helper_cannot_have_the_evidence_scrubbed() -> None:
-    async with tcp_peer(says(OK + b"\r\n" + HEAD)) as port:
+    async def peer(stream: trio.SocketStream) -> None:
+        await stream.receive_some(65_536)
+        await stream.send_all(OK + b"\r\n" + HEAD)
+        await stream.receive_some(65_536)
+
+    async with tcp_peer(peer) as port:
         met = await ask(f"http://127.0.0.1:{port}", endpoints=(("site.test", "192.0.2.7", 443),))
     assert met.learned == []
 
@@ -479,5 +487,5 @@ async def test_an_ask_that_is_cancelled_is_still_a_fact() -> None:
 async def until(true: Callable[[], bool]) -> None:
     """Let the other tasks run until something is so."""
     with trio.fail_after(5):
-        while not true():
+        while not true():  # noqa: ASYNC110 - what is waited for is other code's state
             await trio.sleep(0.01)

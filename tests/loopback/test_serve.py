@@ -39,7 +39,7 @@ async def slow(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def broken(scope: Any, receive: Any, send: Any) -> None:
-    raise RuntimeError("a bug")
+    raise RuntimeError(f"a bug while serving {scope['client']}")
 
 
 async def flood(scope: Any, receive: Any, send: Any) -> None:
@@ -185,6 +185,7 @@ async def test_a_bug_in_the_app_is_one_answer_and_names_no_client(caplog: pytest
         with caplog.at_level(logging.DEBUG):
             assert (await http.get("/")).status_code == 500
             assert (await http.get("/")).status_code == 500
+    assert any("RuntimeError" in r.getMessage() for r in caplog.records)
     assert "127.0.0.1" not in "".join(
         r.getMessage() + str(r.exc_text) for r in caplog.records if not r.name.startswith("http")
     )

@@ -74,21 +74,26 @@ def _same_endpoint(walk: Tried, step: Walk) -> bool:
 
 
 def is_anomaly(walk: Tried) -> bool:
-    """An operation failed for a reason that is not this machine's own."""
+    """An operation failed for a reason that is not this machine's own, or the chain shown does not verify."""
     failed = walk.failed()
-    return failed is not None and not is_local(failed.failure)
+    return not is_local(failed.failure) if failed is not None else is_unproven(walk)
+
+
+def is_unproven(walk: Tried) -> bool:
+    """A chain was shown that the trust store does not accept."""
+    return walk.verify is not None and not walk.proven
 
 
 def _what_failed(walks: list[Tried]) -> str:
-    failed = next(f for f in (w.failed() for w in reversed(walks)) if f is not None)
-    return f"{failed.kind} {failed.failure}"
+    found = next(o for w in reversed(walks) if (o := w.failed() or (w.verify if is_unproven(w) else None)))
+    return f"{found.kind} {found.failure}"
 
 
 def control_fails_too(case: Case, step: Walk) -> bool:
     """Some control walked this endpoint, or any endpoint of the host, and none of its walks worked."""
     theirs = [w for c in case.controls for w in walks_of(c.observations) if w.host == step.host and w.port == step.port]
     here = [w for w in theirs if w.ip == step.ip] or theirs
-    return bool(here) and all(w.failed() is not None for w in here)
+    return bool(here) and all(w.failed() is not None or is_unproven(w) for w in here)
 
 
 def _control_settled(question: Question, case: Case) -> bool:

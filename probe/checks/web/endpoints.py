@@ -20,10 +20,10 @@ from probe.verdict.judge import ended
 from probe.verdict.pair import Pairing, contrast, was_busy
 from probe.verdict.read import Tried
 
-TCP = Domain("tcp", ("none", "timeout", "reset", "refused", "unreachable"), {})
+TCP = Domain("tcp", ("none", "timeout", "reset", "refused", "unreachable", "error"), {})
 TLS = Domain(
     "tls",
-    ("none", "timeout", "reset", "eof", "alert", "garbage", "self_signed", "ca_signed", "bad_chain"),
+    ("none", "timeout", "reset", "eof", "alert", "garbage", "error", "self_signed", "ca_signed", "bad_chain"),
     {
         "contradicted": ("self_signed", "ca_signed"),
         "name": ("timeout", "reset", "eof", "alert"),
@@ -33,6 +33,9 @@ TLS = Domain(
 )
 SELF_SIGNED_LEAF = 18
 FORGED = ("self_signed", "ca_signed")
+# What no trusted authority ever signed. A certificate that is merely out of date, or for another name, is how a
+# careless edge of the site's own network looks as well.
+STRANGERS = frozenset({"self_signed", "unknown_authority"})
 _WORDS = {
     "generic_timeout_error": "timeout",
     "connection_reset": "reset",
@@ -107,10 +110,12 @@ def _endpoints(
 ) -> list[Endpoint]:
     addresses = genuine(pairing, target)
     there_all = [w for w in pairing.there if w.host == target.host and w.port == target.port and operation(w)]
+    # Where the host works here at another address, a control's word about yet another one says nothing of this one.
+    elsewhere_well = {w.ip for w in pairing.here if w.host == target.host and w.port == target.port and worked(w)}
     out = []
     for ip in sorted(addresses):
         mine = [w for w in pairing.here if (w.host, w.ip, w.port) == (target.host, ip, target.port) and operation(w)]
-        theirs = [w for w in there_all if w.ip == ip] or there_all
+        theirs = [w for w in there_all if w.ip == ip] or ([] if elsewhere_well - {ip} else there_all)
         there = any(worked(w) for w in theirs) if theirs else None
         if mine:
             out.append(_endpoint(pairing, ip, mine, there, operation, worked))
@@ -137,7 +142,8 @@ def _endpoint(
         return Endpoint(ip, "ok" if good else "unknown", "none", there, len(good), tuple(operations))
     # One lost try in three is the line's noise, not the target's.
     state: State = "failed" if not good else "mixed" if len(bad) >= 2 and len(bad) >= len(good) else "ok"
-    return Endpoint(ip, state, word if state != "ok" else "none", there, max(o.attempt for o in bad), tuple(operations))
+    tries = len({o.attempt for o in bad})
+    return Endpoint(ip, state, word if state != "ok" else "none", there, tries, tuple(operations))
 
 
 def _word(o: Observation) -> str:
@@ -146,7 +152,9 @@ def _word(o: Observation) -> str:
         return "bad_chain"
     if isinstance(detail, TlsHandshake) and o.failure == "ssl_failed_handshake":
         return "alert" if detail.alert else "garbage"
-    return _WORDS.get(o.failure or "", "garbage" if isinstance(detail, TlsHandshake) else "timeout")
+    # A word that is unusual for the operation, or in no table yet, is an error and no more than that.
+    word = _WORDS.get(o.failure or "", "error")
+    return word if word in (TLS if isinstance(detail, TlsHandshake) else TCP).symptom else "error"
 
 
 def _findings(
@@ -185,7 +193,7 @@ def _findings(
 
 
 def _technique(layer: str, symptom: str) -> str:
-    return layer if symptom in ("none", "garbage", "bad_chain") else f"{layer}.{symptom}"
+    return layer if symptom in ("none", "garbage", "bad_chain", "error") else f"{layer}.{symptom}"
 
 
 def _contrast(judged: list[Endpoint], hit: list[Endpoint], failed: list[Endpoint]) -> str:
@@ -259,7 +267,12 @@ def _forged(pairing: Pairing, target: Target) -> list[Tried]:
     mine = [w for w in pairing.here if w.host == target.host and w.port == target.port and w.shaken and w.reason]
     proven_there = {w.ip for w in pairing.there if w.host == target.host and w.proven}
     shown = {leaf(w) for w in pairing.there if w.host == target.host}
-    return [w for w in mine if not w.proven and w.ip in proven_there and leaf(w) not in shown]
+    return [w for w in mine if _is_strangers(w) and w.ip in proven_there and leaf(w) not in shown]
+
+
+def _is_strangers(walk: Tried) -> bool:
+    detail = walk.verify.detail if walk.verify else None
+    return isinstance(detail, TlsVerify) and not STRANGERS.isdisjoint((detail.reason, *detail.reasons))
 
 
 def leaf(walk: Tried) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+from probe.checks.web.endpoints import is_portal
 from probe.model.failure import is_local
 from probe.model.observation import DnsLookup, Observation
 from probe.model.outcome import Locus
@@ -94,12 +95,19 @@ def _findings(
         host,
         hop,
         values,
-        technique=f"dns.injection.{said.word}" if said.word in LIES else f"dns.{said.word}",
+        technique=_technique(said.word),
         locus=_locus(everyone, said),
         scope=Scope(resolvers=_scope(everyone, said)),
         witness=pairing.witness(said.facts),
         note=", ".join(said.addresses[:4]),
     )
+
+
+def _technique(word: str) -> str:
+    if word in LIES:
+        return f"dns.injection.{word}"
+    # An address that nobody vouches for, from a resolver that says it censors: given in place of the true one.
+    return {"none": "dns", "unproven": "dns.injection"}.get(word, f"dns.{word}")
 
 
 def _by_resolver(pairing: Pairing, host: str, facts: list[tuple[Observation, DnsLookup]]) -> tuple[Said, ...]:
@@ -154,16 +162,16 @@ def is_notice(pairing: Pairing, walk: Tried) -> bool:
 
 
 def _twin(pairing: Pairing, host: str, facts: list[tuple[Observation, DnsLookup]]) -> Said | None:
-    """Two differing answers to one question that was sent once: one of them was injected (Hoang et al. 2021; RFC 1035
-    knows one answer only). A resent question may rightly bring two, and rotated addresses of the same site are no
-    lie."""
-    grouped: dict[tuple[str, str, int], list[tuple[Observation, DnsLookup]]] = defaultdict(list)
+    """Two differing answers to one datagram: one of them was injected (Hoang et al. 2021; RFC 1035 knows one answer
+    only). A resent question may rightly bring two, the network may double a datagram, and rotated addresses of the
+    same site are no lie. An answer cut short (TC) and the whole one over TCP are one answer in two pieces."""
+    grouped: dict[tuple[str, str, int, int], list[tuple[Observation, DnsLookup]]] = defaultdict(list)
     for o, d in facts:
-        if accepted(d) and d.rcode is not None:
-            grouped[(d.resolver, d.qtype, d.query)].append((o, d))
-    for (resolver, _, _), group in sorted(grouped.items()):
+        if accepted(d) and d.rcode is not None and d.engine in ("", "udp") and "tc" not in d.flags:
+            grouped[(d.resolver, d.qtype, d.query, o.attempt)].append((o, d))
+    for (resolver, *_), group in sorted(grouped.items(), key=lambda item: item[0]):
         answers = {(d.rcode, frozenset(answer_addresses(d))) for _, d in group}
-        if len(answers) < 2 or len(group) <= max(d.sends for _, d in group):
+        if len(answers) < 2 or len(answers) <= max(d.sends for _, d in group):
             continue
         false = [(o, d) for o, d in group if _truth_of(pairing, host, d) not in ("none", "unproven")]
         true = [d for _, d in group if set(answer_addresses(d)) & pairing.trusted(host)]
@@ -212,7 +220,9 @@ def _proof(pairing: Pairing, host: str, worst: Said, said: tuple[Said, ...]) -> 
 def _line(pairing: Pairing, said: Said) -> str:
     if pairing.line_is_dead:
         return "dead"
-    codes = {code for o in said.facts if isinstance(o.detail, DnsLookup) for code in o.detail.ede}
+    if is_portal(pairing):
+        return "portal"
+    codes = {code for _, d in of_kind(said.facts, DnsLookup) for code in d.ede}
     sinkholes = {*pairing.line_state.sinkholes, "0.0.0.0", "::"}
     marks = [match_address(pairing.reference, ip, pairing.case.vantage) for ip in said.addresses]
     chosen = any(mark is not None and mark.kind == "parental" for mark in marks)

@@ -14,6 +14,7 @@ from probe.checks.web.endpoints import endpoint_scope, genuine, is_portal
 from probe.checks.web.names import is_notice
 from probe.model.failure import is_local
 from probe.model.observation import HttpFetch, Observation
+from probe.model.outcome import Contrast
 from probe.model.target import Target
 from probe.model.verdict import Scope
 from probe.verdict.findings import Domain, Findings
@@ -68,13 +69,9 @@ def read_page(pairing: Pairing, target: Target, hop: int) -> Findings:
     pages = [p for p in pages if not is_local(p.fetch.failure) and not was_busy(p.fetch)]
     judged = _judged(pages)
     if not judged:
-        return _findings(pairing, target, hop, [], "not_tried", theirs)
-    there = _control_word(pairing, theirs)
-    well = judged[0].word == "none"
-    contrasted = contrast(well, None if there is None else there == "none" or there == judged[0].word != "none")
-    if not well and there == judged[0].word:
-        contrasted = "both_failed"
-    return _findings(pairing, target, hop, judged, contrasted, theirs)
+        return _findings(pairing, target, hop, [], "not_tried", theirs, False)
+    contrasted = _contrast(judged[0].word, _control_word(pairing, theirs), theirs)
+    return _findings(pairing, target, hop, judged, contrasted, theirs, _is_mixed(judged, pages))
 
 
 def _is_fetch_of(walk: Tried, target: Target) -> bool:
@@ -82,6 +79,12 @@ def _is_fetch_of(walk: Tried, target: Target) -> bool:
     if page is None or walk.host != target.host or walk.port != target.port:
         return False
     return page.url == target.normal or (not walk.proven and walk.sni is not None)
+
+
+def _is_mixed(judged: list[Page], pages: list[Page]) -> bool:
+    """Some address gave both the page and a failure."""
+    bad = {p.walk.ip for p in judged if p.word != "none"}
+    return any(p.word == "none" and p.walk.ip in bad for p in pages)
 
 
 def _judged(pages: list[Page]) -> list[Page]:
@@ -118,12 +121,37 @@ def _page_word(pairing: Pairing, walk: Tried, page: HttpFetch, theirs: list[Trie
         return "truncated"
     if refuses(page, mark):
         return "refusal"
-    others = [w.page for w in theirs if w.page is not None and w.page.status is not None]
+    others = [w.page for w in theirs if w.page is not None and is_given(pairing, w, w.page)]
     if (page.status or 0) >= 400 and not any(o.status == page.status for o in others):
         return "status"
     if walk.proven or not others or any(alike(page, other) for other in others):
         return "none"
     return "differs"
+
+
+def is_given(pairing: Pairing, walk: Tried, page: HttpFetch) -> bool:
+    """The control was given a page, of whatever status, and not turned away: something to compare with."""
+    return page.status is not None and not refuses(page, pairing.fingerprint(walk))
+
+
+def _contrast(word: str, there: str | None, theirs: list[Tried]) -> Contrast:
+    """The field's word against the control's. A control that the site turns away is no control for a failure here, and
+    what a mark or a refusal says is not explained by some other failure elsewhere."""
+    if there is None:
+        return "no_control"
+    if word == "none":
+        return contrast(True, there == "none")
+    if there == "none":
+        return "only_here"
+    if there == word:
+        return "both_failed"
+    if there == "status" and word in (*BROKEN, "error"):
+        # The site answers the control, if only that the page is not there; an ailing server would say 5xx.
+        sound = any(w.page is not None and 0 < (w.page.status or 0) < 500 for w in theirs)
+        return "only_here" if sound else "both_failed"
+    if there == "refusal" or word in ("refusal", "blockpage", "redirect"):
+        return "no_control"
+    return "both_failed"
 
 
 def leads_to_notice(pairing: Pairing, page: HttpFetch) -> bool:
@@ -146,12 +174,20 @@ def alike(page: HttpFetch, other: HttpFetch) -> bool:
     if a.title and a.title == b.title:
         return True
     pairs = ((a.simhash, b.simhash), (a.tags, b.tags))
-    return any(x is not None and y is not None and similarity(x, y) >= ALIKE for x, y in pairs)
+    return any(x is not None and y is not None and _is_near(x, y) for x, y in pairs)
+
+
+def _is_near(x: str, y: str) -> bool:
+    try:
+        return similarity(x, y) >= ALIKE
+    except ValueError:
+        # A hash that is no hash, from somebody else's program.
+        return False
 
 
 def _control_word(pairing: Pairing, theirs: list[Tried]) -> str | None:
-    """What the controls got: none when any got a page; a failure word when all failed alike; None when there is
-    nothing to compare with, or the site refuses the control itself (then it is no control)."""
+    """What the controls got: none when any got a page, else a word for what they met; None when none of them
+    fetched."""
     words = {_page_word(pairing, w, w.page, []) for w in theirs if w.page is not None}
     if not words:
         return None
@@ -161,17 +197,23 @@ def _control_word(pairing: Pairing, theirs: list[Tried]) -> str | None:
 
 
 def _findings(
-    pairing: Pairing, target: Target, hop: int, judged: list[Page], contrasted: str, theirs: list[Tried]
+    pairing: Pairing,
+    target: Target,
+    hop: int,
+    judged: list[Page],
+    contrasted: str,
+    theirs: list[Tried],
+    mixed: bool,
 ) -> Findings:
     word = judged[0].word if judged else "none"
     proven = bool(judged) and all(p.walk.proven for p in judged)
-    attempts = max((p.fetch.attempt for p in judged), default=0)
+    attempts = len({p.fetch.attempt for p in judged})
     proof = _proof(pairing, target, word, judged)
     values = {
         "contrast": contrasted,
         "symptom": word,
         "proof": proof,
-        "repeat": "repeated" if attempts >= 2 or len({p.walk.ip for p in judged}) >= 2 else "once",
+        "repeat": "mixed" if mixed else "repeated" if attempts >= 2 else "once",
         "line": "dead" if pairing.line_is_dead else "portal" if is_portal(pairing) else "ok",
         "ended": ended(pairing.case),
         "path": "proven" if proven else "unproven",

@@ -195,9 +195,14 @@ _HTTP_OTHER = ("refusal", "portal", "blockpage", "redirect")
 HTTP_RULES: tuple[Rule, ...] = (
     *_skeleton(HTTP),
     _row(
-        "http", 20, "artefact", "blocked", {"proof": ("fingerprint",)},
+        "http", 20, "artefact", "blocked", {"proof": ("fingerprint",), "contrast": ("only_here", "no_control")},
         "A block page of public record answered, inside its scope, over a path that nothing vouches for.",
         "A page that quotes the notice; over a proven path it would not count.",
+    ),
+    _row(
+        "http", 21, "artefact", "insufficient", {"proof": ("fingerprint",), "contrast": ("both_failed",)},
+        "The control was shown the same mark: the site quotes it, or the control stands behind the same wall.",
+        reason="unproven_path",
     ),
     _row(
         "http", 30, "decision", "restricted",

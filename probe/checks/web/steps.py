@@ -98,12 +98,32 @@ def _service_record_resolvers(resolvers: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def endpoints(question: Question, case: Case, host: str) -> tuple[str, ...]:
-    """The addresses to walk: the first few that the field found, then a few that only controls found."""
+    """The addresses to walk, in order of arrival: the first few that the field found, and the first few that controls
+    named before the field did. What has arrived keeps its place, so that no later answer takes a walk back."""
     own = addresses_of(case.observations, host)[: question.addresses_max]
-    theirs: dict[str, None] = {}
-    for control in case.controls:
-        theirs.update(dict.fromkeys(addresses_of(control.observations, host)))
-    return own + tuple(ip for ip in theirs if ip not in own)[: question.control_addresses_max]
+    first: dict[str, bool] = {}
+    for ip, ours in _arrivals(case, host):
+        first.setdefault(ip, ours)
+    theirs = [ip for ip, ours in first.items() if not ours][: question.control_addresses_max]
+    return tuple(ip for ip in first if ip in own or ip in theirs)
+
+
+def _arrivals(case: Case, host: str) -> Iterator[tuple[str, bool]]:
+    """(address, whether the field found it) in the order in which they became known."""
+    literal = address_of(host)
+    if literal is not None:
+        yield literal, True
+        return
+    controls = {c.measurement.measurement_id: c for c in case.controls}
+    for o in case.observations:
+        detail = o.detail
+        if isinstance(detail, DnsLookup):
+            yield from ((ip, True) for ip in addresses_of((o,), host))
+        elif isinstance(detail, ControlAsk) and detail.measurement in controls:
+            control = controls.pop(detail.measurement)
+            yield from ((ip, False) for ip in addresses_of(control.observations, host))
+    for control in controls.values():
+        yield from ((ip, False) for ip in addresses_of(control.observations, host))
 
 
 def _walks(question: Question, case: Case, walks: tuple[Tried, ...], hop: Hop) -> Iterator[Walk]:
@@ -126,7 +146,7 @@ def _fetch_addresses(case: Case, walks: tuple[Tried, ...], hop: Hop, addresses: 
     source gave, and as long as none of those has answered, the next ones. Grows with the facts and never shrinks."""
     host = hop.target.host
     firsts = [next(iter(group), None) for group in (local_addresses(case, host), trusted_addresses(case, host))]
-    chosen = list(dict.fromkeys(ip for ip in firsts if ip in addresses)) or list(addresses[:1])
+    chosen = list(dict.fromkeys(ip for ip in firsts if ip is not None and ip in addresses)) or list(addresses[:1])
     tried = [w for w in walks if w.host == host and w.port == hop.target.port and not w.is_trial]
     answered = {w.ip for w in tried if w.fetch is not None and w.fetch.failure is None}
     settled = {w.ip for w in tried}
@@ -135,7 +155,9 @@ def _fetch_addresses(case: Case, walks: tuple[Tried, ...], hop: Hop, addresses: 
             break
         if ip not in chosen:
             chosen.append(ip)
-    return tuple(ip for ip in chosen if ip is not None)
+    # Where a page was asked for already it stays planned, so that it can be asked for again.
+    asked = (w.ip for w in tried if w.page is not None and w.page.url == hop.target.normal and w.ip in addresses)
+    return tuple(dict.fromkeys((*chosen, *asked)))
 
 
 def local_addresses(case: Case, host: str) -> tuple[str, ...]:
@@ -145,12 +167,10 @@ def local_addresses(case: Case, host: str) -> tuple[str, ...]:
 
 
 def trusted_addresses(case: Case, host: str) -> tuple[str, ...]:
-    """Addresses from verified encrypted resolvers here, then from controls, in order of arrival."""
+    """Addresses from verified encrypted resolvers here and from controls, in order of arrival."""
     sealed = [o for o, detail in of_kind(case.observations, DnsLookup) if is_verified_resolver(detail)]
-    found = dict.fromkeys(addresses_of(sealed, host))
-    for control in case.controls:
-        found.update(dict.fromkeys(addresses_of(control.observations, host)))
-    return tuple(found)
+    proven = frozenset(addresses_of(sealed, host))
+    return tuple(dict.fromkeys(ip for ip, ours in _arrivals(case, host) if not ours or ip in proven))
 
 
 def _control_endpoints(question: Question, case: Case, hop: Hop) -> Iterator[Step]:

@@ -1,0 +1,1 @@
+"""The collector: takes bundles and databases from volunteers, checks everything, keeps the union, signs receipts."""
