@@ -10,6 +10,7 @@ from pathlib import Path
 import trio
 
 from probe import __version__
+from probe.app.line import RecentReach
 from probe.app.prepare import country_code, network_number, platform_text, policy_of, resolver_url, spread
 from probe.app.sitting import new_id, utc_text
 from probe.helper.app import Helper, helper_app
@@ -119,6 +120,7 @@ async def _open(ready: ReadyHelper, stack: AsyncExitStack, nursery: trio.Nursery
         new_id=new_id,
         now_text=lambda: utc_text(clock.now_us()),
         see=_seer(ready.netdb),
+        line=RecentReach(clock.mono_us).state,
         keep=store.append if store is not None else None,
         limits=HelperLimits(rate_per_min=ready.wish.rate_per_min),
     )

@@ -3,11 +3,14 @@ concluded."""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import trio
 
 from probe.model.observation import DnsLookup, LineState, Observation, TcpConnect, TlsVerify
+from probe.verdict.case import Case
 from probe.verdict.read import accepted, answer_addresses
 from probe.verdict.reference import Reference
 
@@ -68,4 +71,35 @@ class LineWatch:
             sinkholes=tuple(sorted(self._sinkholes - self._dialled)),
             ipv6_reached=self._ipv6,
             lag_max_us=self._lag_us,
+        )
+
+
+@dataclass
+class RecentReach:
+    """What a helper reached lately: its answer to `is your own line alive?` when a target does not answer at all."""
+
+    now_us: Callable[[], int]
+    window_s: int = 600
+    _seen: deque[tuple[int, str, bool, bool]] = field(default_factory=deque)
+
+    async def state(self, case: Case) -> LineState:
+        """Take the measurement into account, and count the others of the window."""
+        now = self.now_us()
+        while self._seen and self._seen[0][0] < now - self.window_s * 1_000_000:
+            self._seen.popleft()
+        host = case.target.host
+        others = {name: False for _, name, _, _ in self._seen if name != host}
+        for _, name, reached, _ in self._seen:
+            if name in others:
+                others[name] = others[name] or reached
+        connects = [o for o in case.observations if isinstance(o.detail, TcpConnect)]
+        reached = any(o.failure is None for o in connects)
+        over_ipv6 = any(o.failure is None and o.ip and ":" in o.ip for o in connects)
+        self._seen.append((now, host, reached, over_ipv6))
+        ipv6 = any(row[3] for row in self._seen)
+        return LineState(
+            others_tried=len(others),
+            others_reached=sum(others.values()),
+            ipv6_reached=ipv6 or None,
+            window_s=self.window_s,
         )

@@ -74,9 +74,9 @@ def root() -> None:
 def main() -> None:
     """The console script: runs a command and turns what it raises into one line and an exit code."""
     try:
-        root(standalone_mode=False, prog_name="probe")
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        # Outside its standalone mode click gives the code of `ctx.exit` back instead of raising it.
+        code = root(standalone_mode=False, prog_name="probe")
+        sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
         error.show()
         sys.exit(2 if isinstance(error, click.UsageError) else error.exit_code)

@@ -18,5 +18,5 @@ Performer = Callable[[Any, World, Emit], Awaitable[None]]
 PERFORMERS: dict[type[Any], Performer] = {
     Lookup: perform_lookup,
     Walk: perform_walk,
-    # AskControl: its line goes here, once `control.py` exists.
+    # AskControl has one more door to go through, where the helper's facts are taken in: see `probe.engine`.
 }

@@ -117,7 +117,7 @@ def _came_from_afar(detail: DnsLookup) -> bool:
 
 def _alive(facts: tuple[Observation, ...]) -> bool:
     states = [detail for _, detail in of_kind(facts, LineState)]
-    if states and states[-1].canaries_reached:
+    if states and (states[-1].canaries_reached or states[-1].others_reached):
         return True
     silent = {"generic_timeout_error", "dns_temporary_failure", "skipped"}
     operations = [o for o in facts if o.kind in ("dns.lookup", "tcp.connect")]

@@ -146,7 +146,10 @@ DNS_RULES: tuple[Rule, ...] = (
     ),
     *_plain(DNS, _but(DNS.symptom, "none", "unproven"), ("none", "home")),
     *_ends(DNS, _but(DNS.symptom, "none")),
-    _row("dns", 90, "decision", "ok", _WELL, "The line's own resolvers gave an address that is, or may be, the site's."),
+    _row(
+        "dns", 90, "decision", "ok", _WELL,
+        "The line's own resolvers gave an address that is, or may be, the site's.",
+    ),
 )  # fmt: skip
 
 TCP_RULES: tuple[Rule, ...] = (

@@ -1,0 +1,211 @@
+"""Facts in few words: a side (field or control) is told what it met, and gives the observations of it.
+
+A lookup is (resolver, type, said): `said` is addresses, or one of the words of `DNS_WORDS`. A walk is (address, met):
+
+    ok                 connected, shaken hands, certificate valid, the site's page
+    shaken             the same without a page
+    tcp WORD           the connect failed            tls WORD    the handshake failed
+    cert REASON        a chain that does not verify  http WORD   nothing came of the page
+    page STATUS        an answer with that status    cut         a page that breaks off
+
+Documentation addresses (RFC 5737, 3849) stand for ordinary public ones: the reference below leaves their blocks out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from dataclasses import dataclass, field
+from typing import Any
+
+from probe.model.observation import (
+    Conclusion,
+    ControlAsk,
+    Detail,
+    DnsLookup,
+    HttpFetch,
+    LineState,
+    Observation,
+    PageFeatures,
+    Record,
+    Skipped,
+    TcpConnect,
+    TlsHandshake,
+    TlsVerify,
+)
+from probe.model.target import Target
+from probe.verdict.read import SIBLING, TRIAL
+from probe.verdict.reference import Fingerprint, Reference, SpecialBlock
+from probe.wire.page import features_of
+
+SITE, OTHER_SITE = "192.0.2.1", "192.0.2.2"
+HELPER = "https://helper.example"
+NOTICE = "This site has been withheld by order of the Authority of Freedonia"
+DNS_WORDS = {
+    "nxdomain": "dns_nxdomain_error",
+    "servfail": "dns_servfail_error",
+    "refused": "dns_refused_error",
+    "empty": "dns_no_answer",
+    "timeout": "generic_timeout_error",
+    "again": "dns_temporary_failure",
+}
+RCODES = {"nxdomain": "NXDOMAIN", "servfail": "SERVFAIL", "refused": "REFUSED", "empty": "NOERROR"}
+WORDS = {
+    "timeout": "generic_timeout_error",
+    "reset": "connection_reset",
+    "refused": "connection_refused",
+    "unreachable": "host_unreachable",
+    "eof": "eof_error",
+    "noroute": "network_unreachable",
+    "alert": "ssl_failed_handshake",
+    "garbage": "ssl_failed_handshake",
+    "garbled": "http_request_failed",
+    "unknown": "unknown_failure",
+}
+CERT_WORDS = {"self_signed": "ssl_unknown_authority", "unknown_authority": "ssl_unknown_authority"}
+CERT_CODES = {"self_signed": 18, "unknown_authority": 20, "expired": 10, "not_yet_valid": 9}
+PAGES = {
+    "home": "<title>Home of the site</title><p>" + "the news of the day in many words " * 30,
+    "story": "<title>Another thing</title><div><ul><li>" + "nothing of this is like the first page at all " * 25,
+    "home-today": "<title>Home of the site</title><p>" + "the news of this very day in many words " * 30,
+    "notice": f"<h1>{NOTICE}</h1>",
+    "challenge": "<title>Just a moment</title><p>checking whether the browser is a browser",
+    "login": "<title>Welcome to our hotel</title><form>room number</form>",
+}
+
+_SPECIAL = (
+    ("0.0.0.0/8", "This network"), ("10.0.0.0/8", "Private-Use"), ("127.0.0.0/8", "Loopback"),
+    ("100.64.0.0/10", "Shared Address Space"), ("::1/128", "Loopback Address"), ("fc00::/7", "Unique-Local"),
+)  # fmt: skip
+REFERENCE = Reference(
+    "f" * 64,
+    special=tuple(SpecialBlock(ipaddress.ip_network(block), name, False) for block, name in _SPECIAL),
+    fingerprints=(
+        Fingerprint("FP-FD-001", "blockpage", "body", NOTICE, scope_cc="FD"),
+        Fingerprint("FP-FD-002", "blockpage", "location", "notice.freedonia.example", scope_cc="FD"),
+        Fingerprint("FP-FD-003", "blockpage", "address", "198.51.100.66", scope_cc="FD"),
+        Fingerprint("FP-FLT-1", "parental", "address", "198.51.100.77"),
+        Fingerprint("FP-REF-1", "refusal", "title", "Just a moment"),
+        Fingerprint("FP-POR-1", "portal", "title", "Welcome to our hotel"),
+    ),
+)
+
+
+@dataclass
+class Side:
+    """The observations of one measurement, growing. `bodies` are what its pages hold."""
+
+    name: str
+    target: Target
+    facts: list[Observation] = field(default_factory=list)
+    bodies: dict[str, bytes] = field(default_factory=dict)
+
+    def add(self, detail: Detail, kind: str, **envelope: Any) -> int:
+        """One fact; returns its seq."""
+        seq = len(self.facts)
+        given: dict[str, Any] = {
+            "parent": None, "host": self.target.host, "ip": None, "port": None, "attempt": 1, "why": "plan",
+            "failure": None, "at_us": seq * 1_000_000, "took_us": 10_000,
+        }  # fmt: skip
+        self.facts.append(Observation(self.name, seq, kind=kind, detail=detail, **(given | envelope)))
+        return seq
+
+    def lookup(self, resolver: str, qtype: str, said: str, *, host: str = "", attempt: int = 1, **more: Any) -> None:
+        """One answer, or its absence."""
+        word = said if said in DNS_WORDS else ""
+        addresses = () if word else tuple(said.split())
+        host = host or self.target.host
+        note = "verified" if resolver.startswith("https://") else None
+        rcode = None if resolver == "system" or word in ("timeout", "again") else RCODES.get(word, "NOERROR")
+        more = {"note": note, "rcode": rcode, "query": len(self.facts)} | more
+        took = {"took_us": more.pop("took_us")} if "took_us" in more else {}
+        more["ede"], more["flags"] = tuple(more.get("ede", ())), tuple(more.get("flags", ()))
+        answers = tuple(Record(host, qtype, 60, ip) for ip in addresses)
+        detail = DnsLookup(resolver, qtype, answers=answers, **more)
+        self.add(detail, "dns.lookup", host=host, attempt=attempt, failure=DNS_WORDS.get(word), **took)
+
+    def walk(self, ip: str, met: str, *, times: int = 1, attempt: int = 1, **more: Any) -> None:
+        """A walk, or several with growing attempt. Options: url, page, body, location, leaf, trial, sibling, lag."""
+        for n in range(attempt, attempt + times):
+            self._walk_once(ip, met, n, **more)
+
+    def _walk_once(
+        self,
+        ip: str,
+        met: str,
+        attempt: int,
+        *,
+        url: str = "",
+        leaf: str = "leaf",
+        lag: int = 0,
+        trial: bool = False,
+        sibling: bool = False,
+        fetch: str = "",
+        **page: Any,
+    ) -> None:
+        target = parse(url) if url else self.target
+        stage, _, word = met.partition(" ")
+        why = f"{TRIAL}: another name" if trial else SIBLING if sibling else "plan"
+        port = target.sibling_port if sibling else target.port
+        at: dict[str, Any] = {"host": target.host, "ip": ip, "port": port, "attempt": attempt, "why": why}
+        if stage == "skipped":
+            self.add(Skipped("walk", word), "skipped", failure="skipped", **at)
+            return
+        failure = WORDS[word] if stage == "tcp" else None
+        connect = self.add(TcpConnect(lag_us=lag), "tcp.connect", failure=failure, **at)
+        if stage == "tcp":
+            return
+        below = connect
+        if target.scheme == "https" and not sibling:
+            failure = WORDS[word] if stage == "tls" else None
+            sni = "www.example.org" if trial else target.host
+            chain = () if failure else (hashlib.sha256(leaf.encode()).hexdigest(),)
+            alert = "handshake_failure" if word == "alert" else None
+            shake = TlsHandshake(sni, chain=chain, alert=alert, lag_us=lag)
+            below = self.add(shake, "tls.handshake", failure=failure, parent=connect, **at)
+            if failure:
+                return
+            reason = word if stage == "cert" else "ok"
+            verify = TlsVerify("0" * 64, reason, (reason,), CERT_CODES.get(reason, 0), name=target.host)
+            failed = None if reason == "ok" else CERT_WORDS.get(reason, "ssl_invalid_certificate")
+            self.add(verify, "tls.verify", failure=failed, parent=below, **at)
+        if stage in ("shaken", "cert") and not fetch:
+            return
+        detail = self._page(fetch or met, target, trial, lag, **page)
+        failure = WORDS[word] if stage == "http" else WORDS["eof"] if stage == "cut" else None
+        self.add(detail, "http.fetch", failure=failure, parent=below, **at)
+
+    def _page(
+        self, met: str, target: Target, trial: bool, lag: int, *, page: str = "home", location: str | None = None
+    ) -> HttpFetch:
+        stage, _, word = met.partition(" ")
+        url = "http://www.example.org/" if trial else target.normal
+        if stage == "http":
+            return HttpFetch(url, lag_us=lag)
+        body = PAGES.get(page, page).encode()
+        sha = hashlib.sha256(body).hexdigest()
+        self.bodies[sha] = body
+        status = int(word) if stage == "page" else 200
+        truncated = "cut" if stage == "cut" else None
+        features: PageFeatures = features_of(body, "text/html")
+        return HttpFetch(
+            url, status=status, location=location, body=sha, truncated=truncated, features=features, lag_us=lag
+        )
+
+    def asked(self, control: str | None, *, helper: str = HELPER) -> None:
+        """A helper's (or database's) answer, or with None that it could not be reached."""
+        failure = None if control else "generic_timeout_error"
+        self.add(ControlAsk(helper, self.target.url, measurement=control), "control.ask", failure=failure)
+
+    def end(self, line: LineState | None, ended: str | None) -> None:
+        """The line's state and the conclusion; without the latter it was cut off."""
+        if line is not None:
+            self.add(line, "line.state")
+        if ended is not None:
+            self.add(Conclusion(ended), "measurement.end")
+
+
+def parse(url: str) -> Target:
+    from probe.model.target import parse_target
+
+    return parse_target(url)
