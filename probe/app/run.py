@@ -16,6 +16,7 @@ import trio
 from probe import __version__
 from probe.app.prepare import Prepared, platform_text
 from probe.app.sitting import Plan, Sitting, Watcher, new_id, utc_text
+from probe.model.errors import BundleError
 from probe.model.vantage import Run, Vantage
 from probe.net.load import Governor
 from probe.net.trionet import TrioNet
@@ -23,6 +24,13 @@ from probe.net.trust import ssl_context
 from probe.perform.world import Limits, World
 from probe.store.scrub import Scrubber
 from probe.store.sqlite import Store
+from probe.wire.codec import CodecError, decode
+from probe.wire.control import HEALTH_PATH, SeenClient
+from probe.wire.facts import load_object
+
+
+# How long to wait for a helper's greeting; without one the run goes on. Seconds.
+GREETING_S = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,7 @@ async def sit(
         stack.callback(nursery.cancel_scope.cancel)
         net = await TrioNet.start(nursery, source=source)
         client = await stack.enter_async_context(helper_client(prepared)) if prepared.helpers else None
+        seen = await greet(client, prepared.helpers, scrubber.learn) if client else SeenClient()
         world = World(
             net=net,
             trust=prepared.trust,
@@ -58,7 +67,7 @@ async def sit(
             helper_client=client,
             learn_address=scrubber.learn,
         )
-        plan = plan_of(prepared, store, utc_text(net.clock.now_us()))
+        plan = plan_of(prepared, store, utc_text(net.clock.now_us()), seen)
         sitting = Sitting(plan, store, world, prepared.reference, watcher, Governor(), scrub=scrubber)
         nursery.start_soon(_stop_on_signal, sitting.stop.halt)
         await sitting.run()
@@ -115,17 +124,42 @@ def helper_client(prepared: Prepared) -> httpx.AsyncClient:
     )
 
 
-def plan_of(prepared: Prepared, store: Store, started_at: str) -> Plan:
+async def greet(client: httpx.AsyncClient, helpers: tuple[str, ...], learn: Callable[[str], None]) -> SeenClient:
+    """What the first helper that answers sees of us. Asked before anything is kept, so that the address can be scrubbed
+    from the first fact on; it stays in memory. Empty when no helper answers in time."""
+    for helper in helpers:
+        with trio.move_on_after(GREETING_S):
+            try:
+                answer = await client.get(f"{helper}{HEALTH_PATH}")
+                seen = decode(SeenClient, load_object(answer.content[:65536]).get("client", {}))
+                learn(seen.address)
+            except (httpx.HTTPError, BundleError, CodecError, ValueError):
+                continue
+            return seen
+    return SeenClient()
+
+
+def where(prepared: Prepared, seen: SeenClient) -> tuple[str, int | None, str]:
+    """Country, network and who says so: what was typed, else a database of the volunteer's, else what the helper saw."""
+    if prepared.cc or prepared.asn:
+        return prepared.cc, prepared.asn, "typed"
+    found = prepared.netdb.lookup(seen.address) if prepared.netdb and seen.address else None
+    if found is not None:
+        return found.cc, found.asn, found.says
+    return (seen.cc, seen.asn, "seen") if seen.cc or seen.asn else ("", None, "")
+
+
+def plan_of(prepared: Prepared, store: Store, started_at: str, seen: SeenClient) -> Plan:
     """The plan with this run's identity. A vantage point that says the same of itself as before is the same one."""
-    typed = prepared.cc or prepared.asn
+    cc, asn, who_says = where(prepared, seen)
     wanted = Vantage(
         vantage_id="",
         role="field",
-        cc=prepared.cc,
-        asn=prepared.asn,
+        cc=cc,
+        asn=asn,
         place=prepared.wanted.place,
         access=prepared.wanted.access,
-        who_says="typed" if typed else "",
+        who_says=who_says,
         version=__version__,
         platform=platform_text(),
     )

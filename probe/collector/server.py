@@ -15,6 +15,7 @@ loses nothing of what came through. Who sends is known by address while its conn
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,11 +90,12 @@ async def _gather(request: Request, upload: Upload, length: int | None) -> bool:
     from starlette.requests import ClientDisconnect
 
     try:
-        async for piece in request.stream():
-            if length is not None and upload.size + len(piece) > length:
-                raise RefusedError("more bytes than Upload-Length")
-            # A write of one network piece into the page cache; a thread for each would cost more than it saves.
-            upload.add(piece)
+        async with aclosing(request.stream()) as pieces:
+            async for piece in pieces:
+                if length is not None and upload.size + len(piece) > length:
+                    raise RefusedError("more bytes than Upload-Length")
+                # A write of one network piece into the page cache; a thread for each would cost more than it saves.
+                upload.add(piece)
     except ClientDisconnect:
         return False
     return True

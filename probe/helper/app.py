@@ -27,6 +27,7 @@ from probe.perform.world import World
 from probe.serve import App, Meter, Places, answer_json, too_many
 from probe.serve.guard import Receive, Scope, Send
 from probe.verdict.case import Case
+from probe.wire.codec import encode
 from probe.wire.control import (
     CERTIFICATE_TYPE,
     ENDPOINTS_CHECK,
@@ -99,7 +100,10 @@ def helper_app(helper: Helper) -> App:
         return _AsResponse(partial(door.answer, client, body, packed))  # type: ignore[return-value]
 
     async def health(request: Request) -> Response:
-        return JSONResponse({"ok": True, "helper": PROTOCOL, "version": helper.vantage.version, **helper.health()})
+        client = request.client.host if request.client else ""
+        seen = encode(SeenClient(client, *(helper.see(client) or ("", None, ""))))
+        word = {"ok": True, "helper": PROTOCOL, "version": helper.vantage.version, "client": seen}
+        return JSONResponse({**word, **helper.health()})
 
     async def refuse(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500

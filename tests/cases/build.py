@@ -26,17 +26,16 @@ from probe.model.observation import (
     HttpFetch,
     LineState,
     Observation,
-    PageFeatures,
     Record,
     Skipped,
     TcpConnect,
     TlsHandshake,
     TlsVerify,
 )
-from probe.model.target import Target
+from probe.model.target import Target, parse_target
 from probe.verdict.read import SIBLING, TRIAL
 from probe.verdict.reference import Fingerprint, Reference, SpecialBlock
-from probe.wire.page import features_of
+from probe.wire.page import page_features
 
 SITE, OTHER_SITE = "192.0.2.1", "192.0.2.2"
 HELPER = "https://helper.example"
@@ -143,7 +142,7 @@ class Side:
         fetch: str = "",
         **page: Any,
     ) -> None:
-        target = parse(url) if url else self.target
+        target = parse_target(url) if url else self.target
         stage, _, word = met.partition(" ")
         why = f"{TRIAL}: another name" if trial else SIBLING if sibling else "plan"
         port = target.sibling_port if sibling else target.port
@@ -187,7 +186,7 @@ class Side:
         self.bodies[sha] = body
         status = int(word) if stage == "page" else 200
         truncated = "cut" if stage == "cut" else None
-        features: PageFeatures = features_of(body, "text/html")
+        features = page_features(body, "text/html")
         return HttpFetch(
             url, status=status, location=location, body=sha, truncated=truncated, features=features, lag_us=lag
         )
@@ -204,8 +203,3 @@ class Side:
         if ended is not None:
             self.add(Conclusion(ended), "measurement.end")
 
-
-def parse(url: str) -> Target:
-    from probe.model.target import parse_target
-
-    return parse_target(url)

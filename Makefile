@@ -1,0 +1,50 @@
+# make demo   see it work: a small censored internet on this machine, no network
+# make test   everything that must hold: style, types, rooms, tests
+# Needs only make and Python 3.11 or newer; the rest goes into .venv.
+
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help demo test lint format docs upgrade clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -3
+
+$(READY): pyproject.toml constraints.txt .ci/setup
+	@sh .ci/setup
+
+demo: $(READY)
+	@$(BIN)/probe demo
+
+test: lint
+	$(BIN)/pytest -q
+
+lint: $(READY)
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix --quiet
+	$(BIN)/ruff format --quiet
+
+# Pages and schemas that are made from the code.
+docs: $(READY)
+	$(BIN)/python -m tests.tools.render_docs
+	$(BIN)/python -m tests.tools.schemas
+	$(BIN)/python -m tests.tools.write_report_schema
+	$(BIN)/python -m tests.tools.digest_seeds
+
+# The newest versions that pyproject.toml allows, written down.
+upgrade: $(READY)
+	$(BIN)/python -m pip install -q --upgrade --upgrade-strategy eager -e '.[all]' --group dev
+	sed -n '/^#/p' constraints.txt > constraints.new
+	$(BIN)/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools >> constraints.new
+	mv constraints.new constraints.txt
+	touch $(READY)
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find probe tests -name __pycache__ -prune -exec rm -rf {} +

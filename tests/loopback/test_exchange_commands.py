@@ -1,0 +1,81 @@
+"""The commands that move facts, as a person types them: `bundle`, `facts`, `merge`, `receipts`, `collector import`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from probe.cli.exchange import bundle, collector, facts, merge, receipts, send
+from probe.model.errors import BundleError, StoreError, UsageError
+from tests.unit.store.attacks import ATTACKS
+from tests.unit.store.facts import contents, fill, sitting
+
+
+@pytest.fixture(autouse=True)
+def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A default database, in a home of its own."""
+    monkeypatch.setenv("PROBE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return fill(tmp_path / "results.db", sitting([1, 2]))
+
+
+def run(command: click.Command, *arguments: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(command, arguments, input=stdin)
+
+
+def test_bundle_shows_before_it_writes(tmp_path: Path) -> None:
+    shown = run(bundle, "--show").stdout.splitlines()
+    assert [json.loads(line)["fact"] for line in shown][:3] == ["vantage", "vantage", "run"]
+    assert not list(tmp_path.glob("*.vpb"))
+    (value,) = [json.loads(line) for line in run(bundle, "--json", "-o", "x.vpb").stdout.splitlines()]
+    assert value["file"] == "x.vpb" and sum(value["counts"].values()) == len(shown)
+    assert "observation" in run(bundle).stdout
+
+
+def test_facts_out_and_in_again(tmp_path: Path, db: Path) -> None:
+    lines = run(facts, "export").stdout
+    done = run(facts, "import", "-", "--db", "new.db", "--json", stdin=lines)
+    assert json.loads(done.stdout)["taken"] == len(lines.splitlines())
+    assert contents(tmp_path / "new.db") == contents(db)
+    assert '"fact":"blob"' not in run(facts, "export", "--no-blobs").stdout
+
+
+def test_a_bad_line_takes_the_others_with_it(tmp_path: Path) -> None:
+    lines = run(facts, "export").stdout + '{"fact":"sent"}\n'
+    done = run(facts, "import", "-", "--db", "new.db", stdin=lines)
+    assert isinstance(done.exception, BundleError) and str(done.exception).startswith("line 29:")
+    assert not any(contents(tmp_path / "new.db").values())
+
+
+def test_merge_makes_a_new_file_or_none(tmp_path: Path) -> None:
+    fill(tmp_path / "b.db", sitting([2, 3], note="otherwise"))
+    done = json.loads(run(merge, "results.db", "b.db", "-o", "all.db", "--json").stdout)
+    back = json.loads(run(merge, "b.db", "results.db", "-o", "back.db", "--json").stdout)
+    assert done["quarantined"] == back["quarantined"] > 0
+    assert contents(tmp_path / "all.db") == contents(tmp_path / "back.db")
+    assert isinstance(run(merge, "results.db", "-o", "all.db").exception, StoreError)
+    ATTACKS["endless view beside"](tmp_path / "b.db")
+    assert isinstance(run(merge, "results.db", "b.db", "-o", "bad.db").exception, BundleError)
+    assert not list(tmp_path.glob("bad.db*"))
+
+
+def test_collector_import_takes_the_good_and_names_the_bad(tmp_path: Path) -> None:
+    run(bundle, "-o", "x.vpb")
+    (tmp_path / "bad.vpb").write_text("rubbish")
+    done = run(collector, "import", "--db", "in", "--json", "bad.vpb", "x.vpb", "results.db")
+    assert [json.loads(line)["taken"] for line in done.stdout.splitlines()] == [28, 0]
+    assert "bad.vpb" in done.stderr and isinstance(done.exception, BundleError)
+    assert (tmp_path / "in" / "collector.db").exists()
+
+
+def test_receipts_of_a_database_that_has_sent_nothing() -> None:
+    done = run(receipts)
+    assert (done.exit_code, done.stdout) == (0, "")
+
+
+def test_send_refuses_what_can_be_read_on_the_way() -> None:
+    assert isinstance(run(send, "--to", "http://collector.example").exception, UsageError)

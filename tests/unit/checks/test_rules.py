@@ -1,0 +1,105 @@
+"""The rules by enumeration: for every combination of words that can occur, exactly one rule of the first tier that
+matches decides, and what comes out is said in the words of CONTRACT."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from probe.checks import DOMAINS, RULES, RULESET
+from probe.model.outcome import LAYERS, OUTCOMES, REASONS, TECHNIQUES
+from probe.verdict.findings import Domain, Findings
+from probe.verdict.judge import CLAIMS, decide
+from probe.verdict.rule import TIERS, Rule, matching, rules_digest
+
+LOCK = Path(__file__).parents[2] / "rules.lock"
+# The deepest path that each symptom supports by itself, as the readings give it; the others are `layer.symptom`.
+BARE = {"garbage", "bad_chain", "garbled", "refusal", "status", "differs", "portal"}
+
+
+def first_tier(domain: Domain, values: dict[str, str]) -> tuple[Rule, ...]:
+    found = matching(RULES, domain.layer, values)
+    return tuple(rule for rule in found if rule.tier == found[0].tier)
+
+
+@pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.layer)
+def test_exactly_one_rule_decides_every_combination(domain: Domain) -> None:
+    wrong = [(v, [r.id for r in first_tier(domain, v)]) for v in domain.combinations() if len(first_tier(domain, v)) != 1]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.layer)
+def test_no_rule_is_dead(domain: Domain) -> None:
+    deciding = {first_tier(domain, values)[0].id for values in domain.combinations()}
+    assert {rule.id for rule in RULES if rule.layer == domain.layer} - deciding == set()
+
+
+@pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.layer)
+def test_combinations_admit_only_words_of_the_domain(domain: Domain) -> None:
+    table = domain.table()
+    for rule in (r for r in RULES if r.layer == domain.layer):
+        assert set(rule.when) <= set(table), rule.id
+        assert all(set(words) <= set(table[name]) for name, words in rule.when.items()), rule.id
+
+
+def techniques() -> dict[str, set[str]]:
+    """Every path that a claim can come out with, by rule."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for domain in DOMAINS:
+        for values in domain.combinations():
+            findings = Findings(domain.layer, "site.example", 0, values, technique_of(domain, values["symptom"]))
+            verdict = decide(RULES, findings).verdict
+            if verdict.outcome in CLAIMS and verdict.technique:
+                found[verdict.rule].add(verdict.technique)
+    return found
+
+
+def technique_of(domain: Domain, symptom: str) -> str:
+    from probe.checks.web import endpoints, names, pages
+
+    read = {"dns": names._technique, "http": pages._technique}.get(domain.layer)
+    if read is not None:
+        return read(symptom)
+    return "ip.unreachable" if symptom == "unreachable" else endpoints._technique(domain.layer, symptom)
+
+
+def test_every_technique_is_a_path_of_the_contract() -> None:
+    assert {t for found in techniques().values() for t in found} <= TECHNIQUES
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda r: r.id)
+def test_a_row_is_well_made(rule: Rule) -> None:
+    assert rule.layer in LAYERS and rule.tier in TIERS and rule.outcome in OUTCOMES
+    assert (rule.reason is not None) == (rule.outcome == "insufficient")
+    assert rule.reason is None or rule.reason in REASONS
+    assert rule.because.endswith(".") and (not rule.technique or rule.outcome in CLAIMS)
+
+
+def test_ids_are_given_once() -> None:
+    assert len({rule.id for rule in RULES}) == len(RULES)
+
+
+@pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.layer)
+def test_nothing_is_claimed_on_a_sick_line_or_after_one_try(domain: Domain) -> None:
+    for values in domain.combinations():
+        rule = first_tier(domain, values)[0]
+        if rule.outcome in CLAIMS:
+            assert values["line"] == "ok", values
+        if rule.outcome == "likely_blocked":
+            assert values["repeat"] == "repeated" and values["contrast"] == "only_here", values
+
+
+@pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.layer)
+def test_without_a_control_only_what_proves_itself_is_claimed(domain: Domain) -> None:
+    for values in domain.combinations():
+        rule = first_tier(domain, values)[0]
+        if rule.outcome in CLAIMS and values["contrast"] == "no_control":
+            assert rule.tier == "artefact" and values["proof"] in ("twin", "ede", "fingerprint"), values
+
+
+def test_the_lock_knows_these_rules() -> None:
+    """Fails when a row changed. A row's meaning is public: give the new meaning a new id, raise RULESET_VERSION (stored
+    verdicts carry it), and run `python -m tests.tools.render_rules`, which writes the new lock and docs/rules.md."""
+    assert LOCK.read_text().split() == [RULESET.version, rules_digest(RULES)]
