@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import signal
-import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ import httpx
 import trio
 
 from probe import __version__
+from probe.app.own import local_scrubber
 from probe.app.prepare import Prepared, platform_text
 from probe.app.sitting import Plan, Sitting, Watcher, new_id, utc_text
 from probe.model.errors import BundleError
@@ -22,12 +21,10 @@ from probe.net.load import Governor
 from probe.net.trionet import TrioNet
 from probe.net.trust import ssl_context
 from probe.perform.world import Limits, World
-from probe.store.scrub import Scrubber
 from probe.store.sqlite import Store
 from probe.wire.codec import CodecError, decode
 from probe.wire.control import HEALTH_PATH, SeenClient
 from probe.wire.facts import load_object
-
 
 # How long to wait for a helper's greeting; without one the run goes on. Seconds.
 GREETING_S = 4.0
@@ -50,7 +47,7 @@ async def sit(
 
     `source` is the address of ours to dial from, where there are several.
     """
-    scrubber = Scrubber(local_addresses(), local_names())
+    scrubber = local_scrubber()
     async with AsyncExitStack() as stack:
         store = stack.enter_context(Store.open(prepared.db))
         nursery = await stack.enter_async_context(trio.open_nursery())
@@ -77,28 +74,6 @@ async def sit(
             sitting.stop.reason == "budget",
             sitting.bytes_used,
         )
-
-
-def local_addresses() -> tuple[str, ...]:
-    """The addresses this machine would send from, one of each family: connecting a datagram socket sends nothing."""
-    found = []
-    for family, somewhere in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
-        try:
-            with socket.socket(family, socket.SOCK_DGRAM) as probe_socket:
-                probe_socket.connect((somewhere, 9))
-                found.append(probe_socket.getsockname()[0])
-        except OSError:
-            continue
-    return tuple(found)
-
-
-def local_names() -> tuple[str, ...]:
-    """This machine's and its user's name, where the system tells."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = ""
-    return tuple(name for name in (socket.gethostname(), user) if len(name) > 3)
 
 
 async def _stop_on_signal(halt: Callable[[str], None]) -> None:

@@ -5,10 +5,8 @@ A measurement counts as sent when a collector's signed receipt for it is in the 
 
 from __future__ import annotations
 
-import getpass
-import socket
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from tempfile import TemporaryDirectory
 import httpx
 
 from probe.app.home import home_dir
+from probe.app.own import local_scrubber
 from probe.app.upload import Kind, SendError, Uploader
 from probe.model.errors import BundleError, ProbeError, RefusedError, StoreError, UsageError
 from probe.model.measurement import Measurement
@@ -33,15 +32,10 @@ from probe.store.bundle import (
     seal_cut,
 )
 from probe.store.keys import signing_key
-from probe.store.scrub import Scrubber
 from probe.store.sqlite import Store, store_errors
 from probe.wire.bundle import Receipt, read_receipt
 
 Tell = Callable[[str], None]
-# Names that say nothing of anybody.
-_COMMON = frozenset(
-    {"localhost", "root", "user", "admin", "ubuntu", "debian", "home", "raspberrypi", "desktop", "laptop"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +51,6 @@ class Delivered:
 def key_of_vantage(vantage_id: str) -> Path:
     """Where the signing key of a vantage point lies."""
     return home_dir() / "keys" / f"{vantage_id}.pem"
-
-
-def local_scrubber() -> Scrubber:
-    """What this machine knows of itself at this moment: addresses of its interfaces in use, host name, user name."""
-    names = {socket.gethostname(), socket.gethostname().partition(".")[0], _user()}
-    return Scrubber(_own_addresses(), {n for n in names if len(n) >= 4 and n.lower() not in _COMMON})
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # no such user, as in some containers
-        return ""
-
-
-def _own_addresses() -> Iterator[str]:
-    # Connecting a UDP socket sends nothing; it makes the kernel choose a source address (targets: RFC 5737, RFC 3849).
-    for family, far in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
-        try:
-            with socket.socket(family, socket.SOCK_DGRAM) as sock:
-                sock.connect((far, 9))
-                yield str(sock.getsockname()[0])
-        except OSError:
-            continue
 
 
 def seal_all(store: Store, out: Path | None, *, everything: bool = False) -> list[Sealed]:

@@ -249,7 +249,7 @@ def import_(file: Any, db: Path, as_json: bool) -> None:
     Example:
       probe facts export old.db | probe facts import - --db new.db
     """
-    name = "facts" if file.name in ("-", "<stdin>") else Path(file.name).name
+    name = Path(str(getattr(file, "name", "stdin"))).name
     with Store.open(db) as store:
         added = add_rows(store, _parsed(file), name, trusted=True)
     _tell_added(db, added, as_json)

@@ -49,8 +49,14 @@ def report(
 ) -> None:
     """Write a blocking report from databases, or from directories of *.db.
 
-    Verdicts are taken as they lie in the databases: the ruleset that is greatest in text order. Run `probe judge`
-    before, if you want the rules of this version.
+    Measurements without a verdict by the present rules (collected and merged databases have none) are judged in a copy;
+    the files themselves are not touched.
+
+    \b
+    Examples:
+      probe report results.db
+      probe report collected/ -o report/ --since 2026-11-01
+      probe report all.db --json > report.json
     """
     made = make_report(databases, _wish(title, since, until, now), networks or seed_tables(), span, floor)
     if as_json:

@@ -94,7 +94,7 @@ class NetDb:
             found = self.find(str(ipaddress.ip_address(ip.partition("%")[0])))
         except _BROKEN:
             return None
-        if found is None or not (found.cc or found.asn):
+        if found is None or not _says_something(found):
             return None
         return Seen(found.cc, found.asn, found.name, self.says)
 
@@ -117,7 +117,7 @@ def _open_mmdb(path: Path, data: bytes) -> NetDb:
         reader = maxminddb.open_database(BytesIO(data), MODE_FD)
         built = _day(reader.metadata().build_epoch)
         finder = _mmdb_finder(reader)
-        known = sum(found is not None for found in map(finder, _TRIALS))
+        known = any(found is not None and _says_something(found) for found in map(finder, _TRIALS))
     except _BROKEN as error:
         raise UsageError(f"{path}: a damaged MMDB file: {error}") from None
     if not known and next(iter(_records(reader, path)), None) is None:
@@ -130,7 +130,7 @@ def _records(reader: maxminddb.Reader, path: Path, tries: int = 1000) -> Iterabl
     try:
         for _, (_, record) in zip(range(tries), reader, strict=False):
             seen = _seen(record)
-            if seen.cc or seen.asn:
+            if _says_something(seen):
                 yield seen
     except _BROKEN as error:
         raise UsageError(f"{path}: a damaged MMDB file: {error}") from None
@@ -155,6 +155,10 @@ def _seen(record: object) -> Seen:
     return Seen(
         cc if _is_cc(cc) else "", _number(_first(record, _ASN_KEYS)), str(_first(record, _NAME_KEYS) or "")[:100]
     )
+
+
+def _says_something(seen: Seen) -> bool:
+    return bool(seen.cc or seen.asn)
 
 
 def _first(record: Mapping[str, Any], keys: Iterable[str]) -> str | int | None:

@@ -40,7 +40,8 @@ _WHAT = {
     "status": "{host} answered with status {note} here",
     "differs": "{host} answered with another page than the control was given",
     "unproven": "the addresses given for {host} are vouched for by nobody",
-    "portal": "a login or opt-in filter page answered instead of {host}",
+    "portal": "a login page answered instead of {host}",
+    "parental": "the page of an opt-in filter answered instead of {host}",
     "error": "{step} failed",
 }
 _ENDS = {

@@ -88,9 +88,7 @@ def case_of(spec: dict[str, Any]) -> Case:
     line = spec.get("line", HEALTHY)
     field.end(LineState(**_tuples(line)) if line else None, spec.get("ended", "fixpoint") or None)
     age_s = spec.get("age_s", 0)
-    controls = tuple(
-        Control(measurement(side.name, target, -age_s, FIELD), tuple(side.facts), age_s) for side in sides
-    )
+    controls = tuple(Control(measurement(side.name, target, -age_s, FIELD), tuple(side.facts), age_s) for side in sides)
     return case(field, controls, source, spec.get("cc", "FD"), sides)
 
 

@@ -69,6 +69,7 @@ PAGES = {
     "home-today": "<title>Home of the site</title><p>" + "the news of this very day in many words " * 30,
     "notice": f"<h1>{NOTICE}</h1>",
     "challenge": "<title>Just a moment</title><p>checking whether the browser is a browser",
+    "family": "<title>Your family filter</title><p>you chose this filter",
     "login": "<title>Welcome to our hotel</title><form>room number</form>",
 }
 
@@ -85,6 +86,7 @@ REFERENCE = Reference(
         Fingerprint("FP-FD-003", "blockpage", "address", "198.51.100.66", scope_cc="FD"),
         Fingerprint("FP-FLT-1", "parental", "address", "198.51.100.77"),
         Fingerprint("FP-REF-1", "refusal", "title", "Just a moment"),
+        Fingerprint("FP-FLT-2", "parental", "title", "Your family filter"),
         Fingerprint("FP-POR-1", "portal", "title", "Welcome to our hotel"),
     ),
 )
@@ -202,4 +204,3 @@ class Side:
             self.add(line, "line.state")
         if ended is not None:
             self.add(Conclusion(ended), "measurement.end")
-

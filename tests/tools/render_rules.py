@@ -46,7 +46,8 @@ def _lines() -> Iterator[str]:
 
 
 def _row(rule: Rule) -> str:
-    says = rule.outcome + (f": {rule.reason}" if rule.reason else "") + (f", `.{rule.technique}`" if rule.technique else "")
+    says = rule.outcome + (f": {rule.reason}" if rule.reason else "")
+    says += f", `.{rule.technique}`" if rule.technique else ""
     when = "; ".join(f"{name} {' or '.join(words)}" for name, words in rule.when.items())
     cells = (rule.id, rule.tier, says, when, rule.because, rule.false_positives or "-")
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -62,9 +62,9 @@ def read_names(pairing: Pairing, host: str, hop: int) -> Findings | None:
     if address_of(host):
         return None
     facts = [(o, d) for o, d in of_kind(pairing.case.observations, DnsLookup) if o.host == host]
-    if not facts:
-        return _findings(pairing, host, hop, Said("", "none", (), 0), "not_tried", "none")
     said = _by_resolver(pairing, host, facts)
+    if not said:
+        return _findings(pairing, host, hop, Said("", "none", (), 0), "not_tried", "none")
     own = [s for s in said if is_own_resolver(s.resolver)] or [s for s in said if s.resolver.startswith("udp://")]
     there = bool(pairing.control_addresses(host)) if pairing.control_looked_up(host) else None
     twin = _twin(pairing, host, facts)

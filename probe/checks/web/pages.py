@@ -27,7 +27,7 @@ HTTP = Domain(
     "http",
     (
         "none", "timeout", "reset", "eof", "truncated", "error", "garbled",
-        "blockpage", "redirect", "refusal", "status", "differs", "portal",
+        "blockpage", "redirect", "refusal", "status", "differs", "portal", "parental",
     ),
     {
         "fingerprint": ("blockpage", "redirect"),
@@ -90,7 +90,7 @@ def _is_mixed(judged: list[Page], pages: list[Page]) -> bool:
 def _judged(pages: list[Page]) -> list[Page]:
     """The pages that speak for the URL: marks first; then the proven ones if there are any; then the good ones if
     most are."""
-    marked = [p for p in pages if p.word in ("blockpage", "redirect", "portal")]
+    marked = [p for p in pages if p.word in ("blockpage", "redirect", "portal", "parental")]
     if marked:
         return marked
     pages = [p for p in pages if p.walk.proven] or pages
@@ -113,7 +113,7 @@ def _page_word(pairing: Pairing, walk: Tried, page: HttpFetch, theirs: list[Trie
     if not walk.proven and leads_to_notice(pairing, page):
         return "redirect"
     if mark is not None and mark.kind in ("portal", "parental"):
-        return "portal"
+        return mark.kind
     failure = walk.fetch.failure if walk.fetch else None
     if failure is not None and page.status is None:
         return _WORDS.get(failure, "error")

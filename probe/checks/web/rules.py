@@ -194,7 +194,7 @@ TLS_RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 _HTTP_SOFT = (*BROKEN, "error")
-_HTTP_OTHER = ("refusal", "portal", "blockpage", "redirect")
+_HTTP_OTHER = ("refusal", "portal", "parental", "blockpage", "redirect")
 HTTP_RULES: tuple[Rule, ...] = (
     *_skeleton(HTTP),
     _row(
@@ -233,8 +233,14 @@ HTTP_RULES: tuple[Rule, ...] = (
     ),
     _row(
         "http", 34, "decision", "insufficient",
-        {"symptom": ("portal",), "contrast": ("only_here", "both_failed")},
-        "The page is a login or an opt-in filter's, by its mark.", reason="local_filter",
+        {"symptom": ("portal",)},
+        "The page is a login page, by its mark.", reason="captive_portal",
+    ),
+    _row(
+        "http", 35, "decision", "insufficient",
+        {"symptom": ("parental",)},
+        "The page is that of a filter which the subscriber, household or firm chose, by its mark.",
+        reason="local_filter",
     ),
     _row(
         "http", 50, "decision", "blocked",
@@ -275,7 +281,7 @@ HTTP_RULES: tuple[Rule, ...] = (
     _row(
         "http", 81, "decision", "insufficient",
         {
-            "symptom": _but(HTTP.symptom, "none", "refusal", "blockpage", "redirect"),
+            "symptom": _but(HTTP.symptom, "none", *_HTTP_OTHER),
             "contrast": ("no_control",),
         },
         "Failed here, and there is no control to compare with.", reason="no_control",

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from probe.checks import DOMAINS, RULES, RULESET
+from probe.checks.web import endpoints, names, pages
+from probe.checks.web.endpoints import FORGED
 from probe.model.outcome import LAYERS, OUTCOMES, REASONS, TECHNIQUES
 from probe.verdict.findings import Domain, Findings
 from probe.verdict.judge import CLAIMS, decide
 from probe.verdict.rule import TIERS, Rule, matching, rules_digest
 
 LOCK = Path(__file__).parents[2] / "rules.lock"
-# The deepest path that each symptom supports by itself, as the readings give it; the others are `layer.symptom`.
-BARE = {"garbage", "bad_chain", "garbled", "refusal", "status", "differs", "portal"}
 
 
 def first_tier(domain: Domain, values: dict[str, str]) -> tuple[Rule, ...]:
@@ -26,8 +26,8 @@ def first_tier(domain: Domain, values: dict[str, str]) -> tuple[Rule, ...]:
 
 @pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.layer)
 def test_exactly_one_rule_decides_every_combination(domain: Domain) -> None:
-    wrong = [(v, [r.id for r in first_tier(domain, v)]) for v in domain.combinations() if len(first_tier(domain, v)) != 1]
-    assert wrong == []
+    found = [(values, first_tier(domain, values)) for values in domain.combinations()]
+    assert [(values, [r.id for r in rules]) for values, rules in found if len(rules) != 1] == []
 
 
 @pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.layer)
@@ -57,11 +57,12 @@ def techniques() -> dict[str, set[str]]:
 
 
 def technique_of(domain: Domain, symptom: str) -> str:
-    from probe.checks.web import endpoints, names, pages
-
+    """The deepest path that a symptom supports by itself, as the readings give it."""
     read = {"dns": names._technique, "http": pages._technique}.get(domain.layer)
     if read is not None:
         return read(symptom)
+    if symptom in FORGED:
+        return f"tls.mitm.{symptom}"
     return "ip.unreachable" if symptom == "unreachable" else endpoints._technique(domain.layer, symptom)
 
 
