@@ -1,7 +1,7 @@
 """What `probe report` and the demo do: databases, judged where they are not yet, to cells, to a report.
 
-Collected and merged databases carry facts and no opinions. A report judges them in copies of its own: the evidence files
-stay as they came, to the byte.
+Collected and merged databases carry facts and no opinions. A report judges them in copies of its own: the evidence
+files stay as they came, to the byte.
 """
 
 from __future__ import annotations

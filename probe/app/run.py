@@ -115,7 +115,8 @@ async def greet(client: httpx.AsyncClient, helpers: tuple[str, ...], learn: Call
 
 
 def where(prepared: Prepared, seen: SeenClient) -> tuple[str, int | None, str]:
-    """Country, network and who says so: what was typed, else a database of the volunteer's, else what the helper saw."""
+    """Country, network and who says so: what was typed, else a database of the volunteer's, else what the helper
+    saw."""
     if prepared.cc or prepared.asn:
         return prepared.cc, prepared.asn, "typed"
     found = prepared.netdb.lookup(seen.address) if prepared.netdb and seen.address else None

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import trio
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 import probe
@@ -88,8 +89,8 @@ def _tell(shown: list[Shown], db: Path, paths: tuple[Path, ...], took_s: float) 
         line.append(f"{' '.join(s.techniques):<26}")
         line.append("as expected" if s.right else "NOT as expected", style="dim" if s.right else "bold red")
         console.print(line, soft_wrap=True)
-        console.print(Text(f"    done:   {s.place.told}"), soft_wrap=True)
-        console.print(Text(f"    found:  {s.explanation}"), soft_wrap=True)
+        console.print(Padding(Text(f"done:   {s.place.told}"), (0, 0, 0, 4)))
+        console.print(Padding(Text(f"found:  {s.explanation}"), (0, 0, 0, 4)))
     right = sum(s.right for s in shown)
     page = next((p for p in paths if p.suffix == ".html"), paths[0])
     console.print(f"\n{right} of {len(shown)} sites judged as expected, in {took_s:.0f} s.")

@@ -11,7 +11,8 @@ import click
 import trio
 
 from probe.app.home import default_db
-from probe.app.send import Delivered, Sender, local_scrubber, seal_all
+from probe.app.own import local_scrubber
+from probe.app.send import Delivered, Sender, seal_all
 from probe.app.upload import collector_url, http_client
 from probe.cli.collector import collector as collector
 from probe.model.errors import BundleError, UsageError

@@ -93,7 +93,13 @@ def parse_target(text: str, *, category: str = "", line: int | None = None) -> T
 
 def normal_host(host: str) -> str:
     """ASCII, lower case, no trailing dot; addresses canonical. Raises ValueError with a reason."""
-    host = host.rstrip(".")
+    if not host.isascii():
+        try:
+            # Once more from the top: digits of other scripts come out as digits, and may make an address.
+            return normal_host(idna.encode(host, uts46=True).decode())
+        except idna.IDNAError as error:
+            raise ValueError(f"host is no valid international name ({error})") from None
+    host = host.rstrip(".").lower()
     if not host:
         raise ValueError("has no host")
     literal = address_of(host)
@@ -101,13 +107,9 @@ def normal_host(host: str) -> str:
         return literal
     if re.fullmatch(r"[0-9.]+|0[xX][0-9a-fA-F.xX]*", host):
         raise ValueError("host is neither a name nor a whole IP address")
-    try:
-        ascii_host = idna.encode(host, uts46=True).decode() if not host.isascii() else host.lower()
-    except idna.IDNAError as error:
-        raise ValueError(f"host is no valid international name ({error})") from None
-    if len(ascii_host) > 253 or not all(_is_label(label) for label in ascii_host.split(".")):
+    if len(host) > 253 or not all(_is_label(label) for label in host.split(".")):
         raise ValueError("host is no valid name")
-    return ascii_host
+    return host
 
 
 def _is_label(label: str) -> bool:

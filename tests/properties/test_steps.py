@@ -75,8 +75,8 @@ class World:
         side = Side(name, self.question.target)
         for qtype in ("A", "AAAA"):
             side.lookup("udp://192.0.2.53", qtype, self.pick(SAID, "control", qtype))
-        for _, ip, port in step.endpoints:
-            self._walk(side, Walk(step.url, ip, port, "" if port == 443 else None))
+        for host, ip, port in step.endpoints:
+            self._walk(side, Walk(host, ip, port, host if port == 443 else None))
         self.controls.append(Control(measurement(name, self.question.target), tuple(side.facts)))
         self.here.asked(name)
 

@@ -44,14 +44,19 @@ def fact(measurement: str, seq: int, draft: Draft) -> ObservationRow:
     )
 
 
+AT = ("a.example", "192.0.2.1", 443)
+T0 = 10**15
 HERE = (
-    Draft("dns.lookup", DnsLookup("system", "A", answers=(Record("a.example", "A", 60, "192.0.2.1"),)), "a.example", at_us=10**15),
-    Draft("tcp.connect", TcpConnect(), "a.example", "192.0.2.1", 443, at_us=10**15 + 20_000, took_us=9_500),
-    Draft("tls.handshake", TlsHandshake("a.example", ended="rst", raw="ECONNRESET"), "a.example", "192.0.2.1", 443, "connection_reset",
-          10**15 + 30_000, 4_000),
+    Draft(
+        "dns.lookup", DnsLookup("system", "A", answers=(Record("a.example", "A", 60, AT[1]),)), "a.example", at_us=T0
+    ),
+    Draft("tcp.connect", TcpConnect(), *AT, at_us=T0 + 20_000, took_us=9_500),
+    Draft(
+        "tls.handshake", TlsHandshake("a.example", ended="rst", raw="ECONNRESET"), *AT, "connection_reset", T0 + 30_000
+    ),
     Draft("control.ask", ControlAsk("https://helper.example", "https://a.example/", measurement=CONTROL, seen_cc="PK")),
     Draft("skipped", Skipped("walk", "special_address", "10.0.0.0/8"), "a.example", "10.0.0.1", 443, "skipped"),
-)  # fmt: skip
+)
 THERE = (
     Draft(
         "tls.handshake", TlsHandshake("a.example", version="TLSv1.3", chain=("0" * 64,)), "a.example", "192.0.2.1", 443
@@ -93,7 +98,8 @@ def db(tmp_path: Path) -> Path:
         store.flush()
         said = json.dumps({"explanation": "one plain\x1b sentence"})
         store.write(insert_statement("verdict"), [
-            opinion("headline", "2025.1", "ok", None), opinion("headline", "2026.1", "blocked", "tls.reset", detail=said),
+            opinion("headline", "2025.1", "ok", None),
+            opinion("headline", "2026.1", "blocked", "tls.reset", detail=said),
             opinion("tls", "2026.1", "blocked", "tls.reset", f"{FIELD}:2 {CONTROL}:0"),
         ])  # fmt: skip
     return path

@@ -1,4 +1,5 @@
-"""`probe demo`: the real prober against the small internet on loopback, with a real helper abroad, store, judge and report.
+"""`probe demo`: the real prober against the small internet on loopback, with a real helper abroad, store, judge and
+report.
 
 Nothing in the prober knows of the demo: resolvers, ports, allowed nets and the trust store are options like any others.
 """

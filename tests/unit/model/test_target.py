@@ -19,6 +19,7 @@ from probe.model.target import parse_target
         ("https://example.org/#top", "https://example.org/"),
         ("https://example.org/?q=a b".replace(" ", "%20"), "https://example.org/?q=a%20b"),
         ("https://bücher.example/", "https://xn--bcher-kva.example/"),
+        ("https://１２７.0.0.1/", "https://127.0.0.1/"),
         ("https://[2001:DB8::1]:8443/", "https://[2001:db8::1]:8443/"),
         ("http://under_score.example/", "http://under_score.example/"),
     ],
@@ -32,7 +33,7 @@ def test_normal_form(text: str, normal: str) -> None:
     "text",
     ["", "   ", "ftp://example.org/", "mailto:a@example.org", "//example.org/x", "https://", "https://user:pw@example.org/",
      "https://exa mple.org/", "https://example.org:0/", "https://example.org:99999/", "https://1.2.3/",
-     "https://0x7f.1/", "https://a..b/", "https://example.org/\x1b[2J", "https://" + "a" * 64 + ".example/"],
+     "https://0x7f.1/", "https://¹/", "https://a..b/", "https://example.org/\x1b[2J", "https://" + "a" * 64 + ".example/"],
 )  # fmt: skip
 def test_what_cannot_be_measured_says_why(text: str) -> None:
     with pytest.raises(TargetError) as caught:

@@ -1,0 +1,171 @@
+"""Random situations in which nobody blocks anything: noise, loss, rotating answers, broken sites, broken lines, broken
+controls. Whatever is drawn, neither `blocked` nor `likely_blocked` may be said.
+
+Loss never takes every spaced try at an endpoint: three losses in a row, seconds apart, while everything else works, is
+what CONTRACT calls `likely_blocked`. A site does not change between the field's asking and the control's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+from probe.model.observation import LineState
+from probe.model.target import parse_target
+from probe.verdict.case import Case, Control, ControlSource
+from tests.cases import FIELD, case, measurement
+from tests.cases.build import HELPER, Side
+
+V4 = tuple(f"192.0.2.{n}" for n in range(1, 7))
+V6 = tuple(f"2001:db8::{n}" for n in range(1, 4))
+CONTROL = f"{1:032x}"
+DOH = "https://192.0.2.99/dns-query?name=dns.example"
+OWN = ("network", "system")
+SITE = (
+    *("ok",) * 6, "page 404", "page 403", "page 500", "cert expired", "cert self_signed", "cert wrong_name",
+    "tcp refused", "tcp timeout", "tls reset", "tls alert", "http eof", "http timeout", "cut", "skipped special_address",
+)  # fmt: skip
+LINE = (*("healthy",) * 6, "no ipv6", "portal", "filter", "dead", "clock", "busy", "unwatched")
+CONTROLS = (*("helper",) * 5, "db", "old", "dead", "refused", "none", "unreachable")
+LOST = ("tcp timeout", "tls timeout", "tls reset", "http timeout", "http reset", "cut")
+
+
+@dataclass
+class Innocent:
+    """One drawn situation. `addresses` are the site's; those in `idle` are out of order for everybody."""
+
+    rng: Random
+    url: str = field(init=False)
+    site: str = field(init=False)
+    line: str = field(init=False)
+    control: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        r = self.rng
+        self.url = r.choice(("https", "https", "http")) + "://site.example/"
+        self.site, self.line, self.control = r.choice(SITE), r.choice(LINE), r.choice(CONTROLS)
+        self.addresses = r.sample(V4, r.randint(1, 4)) + r.sample(V6, r.choice((0, 0, 1, 2)))
+        self.idle = set(r.sample(self.addresses, r.choice((0, 0, 0, len(self.addresses) // 2))))
+        self.loss = r.choice((0.0, 0.05, 0.2))
+        self.page = r.choice(("home", "home", "home-today", "story"))
+        # A page in the clear that quotes the notice, with nobody to compare it with, passes for the notice itself: by
+        # CONTRACT a mark within its scope needs no control.
+        compared = self.url.startswith("https:") or self.control in ("helper", "db")
+        self.notice = compared and r.random() < 0.1
+
+    def case(self) -> Case:
+        """The facts of both sides."""
+        here = Side(FIELD, parse_target(self.url))
+        there = self._control_side()
+        self._names(here)
+        for ip in self.addresses:
+            self._field_walks(here, ip)
+        age = 90_000 if self.control == "old" else 3_600 if self.control == "db" else 0
+        source: ControlSource = "db" if self.control in ("old", "db") else "helper" if there else "none"
+        if there is not None:
+            here.asked(CONTROL, helper=HELPER if source == "helper" else "db:b")
+        elif self.control == "unreachable":
+            here.asked(None)
+            source = "unreachable"
+        here.end(self._line_state(), "fixpoint")
+        target = here.target
+        facts = () if there is None else (Control(measurement(CONTROL, target, -age, FIELD), tuple(there.facts), age),)
+        return case(here, facts, source, sides=[there] if there else [])
+
+    # ---- the site and the control ----
+
+    def _met(self, ip: str) -> str:
+        """What anybody meets there whom nothing disturbs."""
+        if ip in self.idle:
+            return "tcp timeout"
+        plain = self.url.startswith("http:")
+        return "ok" if plain and self.site.startswith(("cert", "tls")) else self.site
+
+    def _options(self, met: str, page: str) -> dict[str, str]:
+        # A site that quotes the notice shows it to everybody.
+        return {"page": "notice" if self.notice else page} if met == "ok" else {}
+
+    def _control_side(self) -> Side | None:
+        if self.control in ("none", "unreachable"):
+            return None
+        side = Side(CONTROL, parse_target(self.url))
+        if self.control == "dead":
+            side.lookup("udp://192.0.2.53", "A", "timeout")
+            return side
+        self._answers(side, "udp://192.0.2.53")
+        asks_all = self.control in ("helper", "refused")
+        for ip in self.addresses if asks_all else self.addresses[:2]:
+            met = "page 403" if self.control == "refused" and self._met(ip) == "ok" else self._met(ip)
+            side.walk(ip, met, **self._options(met, "home"))
+        return side
+
+    # ---- names ----
+
+    def _answers(self, side: Side, resolver: str, attempt: int = 1) -> None:
+        """A true answer: some of the addresses, in any order."""
+        for qtype in ("A", "AAAA"):
+            pool = [ip for ip in self.addresses if (":" in ip) == (qtype == "AAAA")]
+            chosen = self.rng.sample(pool, self.rng.randint(1, len(pool))) if pool else []
+            sends = 2 if self.rng.random() < self.loss else 1
+            query = self.rng.randrange(65536)
+            side.lookup(resolver, qtype, " ".join(chosen) or "empty", attempt=attempt, query=query, sends=sends)
+            if chosen and self.rng.random() < self.loss and resolver != "system":
+                # A datagram comes twice; or a second send is answered, with the addresses rotated.
+                again = chosen if sends == 1 else self.rng.sample(pool, self.rng.randint(1, len(pool)))
+                side.lookup(resolver, qtype, " ".join(again), attempt=attempt, query=query, sends=sends, nth=1)
+
+    def _names(self, side: Side) -> None:
+        for resolver in (*OWN, DOH):
+            if self.line == "dead":
+                side.lookup(resolver, "A", "again" if resolver == "system" else "timeout")
+            elif self.line == "filter" and resolver in OWN:
+                side.lookup(resolver, "A", self.rng.choice(("0.0.0.0", "10.0.0.1")))
+            elif self.line == "portal" and resolver in OWN and self.rng.random() < 0.5:
+                side.lookup(resolver, "A", "198.51.100.9")
+            elif self.rng.random() < self.loss:
+                side.lookup(resolver, "A", "timeout")
+                self._answers(side, resolver, attempt=2)
+            else:
+                self._answers(side, resolver)
+
+    # ---- the field's walks ----
+
+    def _field_walks(self, side: Side, ip: str) -> None:
+        if self.line == "dead":
+            return
+        met = self._met(ip)
+        if self.line in ("no ipv6",) and ":" in ip:
+            side.walk(ip, self.rng.choice(("tcp noroute", "tcp timeout")), times=3)
+            return
+        if self.line == "portal" and self.url.startswith("https:"):
+            side.walk(ip, "cert self_signed", leaf="hotel", times=2)
+            return
+        if self.line == "clock" and met in ("ok", "page 404", "page 403") and self.url.startswith("https:"):
+            side.walk(ip, "cert expired", times=2)
+            return
+        if self.line == "busy":
+            side.walk(ip, "tcp timeout", times=3, lag=5_000_000)
+            return
+        lost = sum(self.rng.random() < self.loss for _ in range(2))
+        for attempt in range(1, lost + 1):
+            side.walk(ip, self.rng.choice(LOST[:1] if self.url.startswith("http:") else LOST[:4]), attempt=attempt)
+        bad = met.startswith(("tcp", "tls", "http", "cut"))
+        side.walk(ip, met, attempt=lost + 1, times=max(1, 3 - lost) if bad else 1, **self._options(met, self.page))
+
+    def _line_state(self) -> LineState | None:
+        if self.line == "unwatched":
+            return None
+        reached = 0 if self.line == "dead" else 3
+        return LineState(
+            canaries_tried=3,
+            canaries_reached=reached,
+            control_reached=self.control in ("helper", "refused") and self.line != "dead",
+            portal_suspects=3 if self.line == "portal" else 0,
+            sinkholes=("10.0.0.1",) if self.line == "filter" else (),
+            ipv6_reached=None if self.line in ("no ipv6", "dead") else True,
+        )
+
+
+def draw(seed: int) -> Innocent:
+    """The situation of that number; the same one every time."""
+    return Innocent(Random(seed))
