@@ -23,7 +23,7 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 
 @pytest.fixture(autouse=True)
 def no_outside_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Dialling anything but loopback fails the test that tries. Connecting a datagram socket sends nothing and stays."""
+    """Dialling anything but loopback fails the test that tries. Connecting a datagram socket sends nothing."""
     dial, dial_ex = socket.socket.connect, socket.socket.connect_ex
 
     def refuse(sock: socket.socket, address: Any) -> None:

@@ -155,12 +155,18 @@ def keep_verdict(store: Store, judgement: Judgement) -> None:
 def verdict_rows(judgement: Judgement) -> list[tuple[Any, ...]]:
     """A judgement as rows of the verdict table, in its column order."""
     j = judgement
-    head_rule = next((v.rule for v in j.layers if v.outcome == j.outcome and (j.layer in (None, v.layer))), "")
+    head_rule = next(
+        (v.rule for v in j.layers if (v.outcome, v.reason) == (j.outcome, j.reason) and _is_head(j, v)), ""
+    )
     head = (
         j.measurement_id, HEADLINE, j.ruleset, j.reference, j.outcome, " ".join(j.techniques) or None, head_rule,
         " ".join(j.rules), _witness(j.witness), j.reason, j.locus, canonical(headline_detail(j)),
     )  # fmt: skip
     return [head, *(_layer_row(j, v) for v in j.layers)]
+
+
+def _is_head(j: Judgement, v: LayerVerdict) -> bool:
+    return j.layer in (None, v.layer)
 
 
 def _layer_row(j: Judgement, v: LayerVerdict) -> tuple[Any, ...]:

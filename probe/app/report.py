@@ -13,7 +13,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from probe.app.judge import HEADLINE, field_measurements, rejudge
-from probe.checks import RULESET
 from probe.inputs.reference import load_reference
 from probe.model.errors import StoreError
 from probe.report.build import Wish, build, within
@@ -38,25 +37,24 @@ def make_report(
 
 @contextmanager
 def judged(databases: Iterable[Path]) -> Iterator[list[Path]]:
-    """The same databases, with judged copies in the place of those that lack verdicts of the present ruleset and
-    reference. Files that cannot be read are passed on as they are: the reader names them."""
+    """The same databases, with judged copies in the place of those that hold measurements nobody has judged. Files
+    that cannot be read are passed on as they are: the reader names them."""
     reference = load_reference()
     with tempfile.TemporaryDirectory(prefix="probe-report-") as folder:
         ready = []
         for number, path in enumerate(databases):
             copy = Path(folder) / str(number) / path.name
             try:
-                ready.append(_judged_copy(path, copy, reference) if lacks_verdicts(path, reference) else path)
+                ready.append(_judged_copy(path, copy, reference) if lacks_verdicts(path) else path)
             except StoreError:
                 ready.append(path)
         yield ready
 
 
-def lacks_verdicts(path: Path, reference: Reference) -> bool:
-    """Some field measurement has no headline by the present ruleset and reference. Raises StoreError."""
+def lacks_verdicts(path: Path) -> bool:
+    """Some field measurement has no headline by any ruleset. Raises StoreError."""
     with Store.open(path, create=False, writable=False) as store:
-        sql = "SELECT measurement_id FROM verdict WHERE layer = ? AND ruleset = ? AND reference = ?"
-        have = {row[0] for row in store.query(sql, (HEADLINE, RULESET.version, reference.digest))}
+        have = {row[0] for row in store.query("SELECT measurement_id FROM verdict WHERE layer = ?", (HEADLINE,))}
         return any(m.measurement_id not in have for m in field_measurements(store))
 
 

@@ -49,8 +49,8 @@ def report(
 ) -> None:
     """Write a blocking report from databases, or from directories of *.db.
 
-    Measurements without a verdict by the present rules (collected and merged databases have none) are judged in a copy;
-    the files themselves are not touched.
+    Verdicts are taken as they lie in the databases: the ruleset greatest in text order. Databases with measurements
+    nobody has judged yet (collected and merged ones) are judged in a copy; the files themselves are not touched.
 
     \b
     Examples:

@@ -77,7 +77,7 @@ def decide(rules: tuple[Rule, ...], findings: Findings) -> Decided:
     if rule.outcome in CLAIMS:
         technique = ".".join(part for part in (findings.technique, rule.technique) if part)
     verdict = LayerVerdict(
-        layer=findings.layer,
+        layer=_layer_of(technique) or findings.layer,
         outcome=rule.outcome,
         reason=rule.reason,
         technique=technique,
@@ -87,6 +87,12 @@ def decide(rules: tuple[Rule, ...], findings: Findings) -> Decided:
         witness=findings.witness,
     )
     return Decided(verdict, findings)
+
+
+def _layer_of(technique: str | None) -> Layer | None:
+    """The layer at which a technique shows: the first segment of its path (an unreachable address is `ip`)."""
+    first = (technique or "").partition(".")[0]
+    return next((layer for layer in LAYERS if layer == first), None)
 
 
 def strength(decided: Decided) -> tuple[int, int, int]:

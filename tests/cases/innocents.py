@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from probe.model.observation import LineState
 from probe.model.target import parse_target
@@ -23,7 +24,8 @@ DOH = "https://192.0.2.99/dns-query?name=dns.example"
 OWN = ("network", "system")
 SITE = (
     *("ok",) * 6, "page 404", "page 403", "page 500", "cert expired", "cert self_signed", "cert wrong_name",
-    "tcp refused", "tcp timeout", "tls reset", "tls alert", "http eof", "http timeout", "cut", "skipped special_address",
+    "tcp refused", "tcp timeout", "tls reset", "tls alert", "http eof", "http timeout", "cut",
+    "skipped special_address",
 )  # fmt: skip
 LINE = (*("healthy",) * 6, "no ipv6", "portal", "filter", "dead", "clock", "busy", "unwatched")
 CONTROLS = (*("helper",) * 5, "db", "old", "dead", "refused", "none", "unreachable")
@@ -50,7 +52,7 @@ class Innocent:
         self.page = r.choice(("home", "home", "home-today", "story"))
         # A page in the clear that quotes the notice, with nobody to compare it with, passes for the notice itself: by
         # CONTRACT a mark within its scope needs no control.
-        compared = self.url.startswith("https:") or self.control in ("helper", "db")
+        compared = self.url.startswith("https:") or (self.control in ("helper", "db") and not self.idle)
         self.notice = compared and r.random() < 0.1
 
     def case(self) -> Case:
@@ -81,7 +83,7 @@ class Innocent:
         plain = self.url.startswith("http:")
         return "ok" if plain and self.site.startswith(("cert", "tls")) else self.site
 
-    def _options(self, met: str, page: str) -> dict[str, str]:
+    def _options(self, met: str, page: str) -> dict[str, Any]:
         # A site that quotes the notice shows it to everybody.
         return {"page": "notice" if self.notice else page} if met == "ok" else {}
 
@@ -148,7 +150,8 @@ class Innocent:
             return
         lost = sum(self.rng.random() < self.loss for _ in range(2))
         for attempt in range(1, lost + 1):
-            side.walk(ip, self.rng.choice(LOST[:1] if self.url.startswith("http:") else LOST[:4]), attempt=attempt)
+            plain = self.url.startswith("http:") or met.startswith("tcp")
+            side.walk(ip, self.rng.choice(LOST[:1] if plain else LOST[:4]), attempt=attempt)
         bad = met.startswith(("tcp", "tls", "http", "cut"))
         side.walk(ip, met, attempt=lost + 1, times=max(1, 3 - lost) if bad else 1, **self._options(met, self.page))
 

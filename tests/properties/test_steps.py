@@ -140,7 +140,7 @@ def test_no_endpoint_is_ever_taken_back(world: World, last_first: bool) -> None:
 
 @given(worlds, st.booleans())
 def test_lookups_once_proposed_stay_proposed(world: World, last_first: bool) -> None:
-    before: set[Step] = set()
+    before: set[Lookup] = set()
     for proposed, _ in play(world, last_first):
         first = {s for s in proposed if isinstance(s, Lookup) and s.attempt == 1}
         assert before <= first

@@ -109,13 +109,15 @@ def _endpoints(
     worked: Callable[[Tried], bool],
 ) -> list[Endpoint]:
     addresses = genuine(pairing, target)
-    there_all = [w for w in pairing.there if w.host == target.host and w.port == target.port and operation(w)]
+    walked_there = [w for w in pairing.there if w.host == target.host and w.port == target.port]
+    there_all = [w for w in walked_there if operation(w)]
     # Where the host works here at another address, a control's word about yet another one says nothing of this one.
     elsewhere_well = {w.ip for w in pairing.here if w.host == target.host and w.port == target.port and worked(w)}
     out = []
     for ip in sorted(addresses):
         mine = [w for w in pairing.here if (w.host, w.ip, w.port) == (target.host, ip, target.port) and operation(w)]
-        theirs = [w for w in there_all if w.ip == ip] or ([] if elsewhere_well - {ip} else there_all)
+        # A control that did not get as far as this layer at this very address has no better news of it.
+        theirs = [w for w in walked_there if w.ip == ip] or ([] if elsewhere_well - {ip} else there_all)
         there = any(worked(w) for w in theirs) if theirs else None
         if mine:
             out.append(_endpoint(pairing, ip, mine, there, operation, worked))

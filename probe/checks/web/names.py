@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from probe.checks.web.endpoints import is_portal
+from probe.checks.web.endpoints import is_portal, leaf
 from probe.model.failure import is_local
 from probe.model.observation import DnsLookup, Observation
 from probe.model.outcome import Locus
@@ -148,11 +148,20 @@ def _truth(pairing: Pairing, host: str, addresses: tuple[str, ...]) -> str:
     if any(is_notice(pairing, w) for w in walks) and not any(is_notice(pairing, w) for w in elsewhere):
         # A notice that the genuine addresses show as well is put there on the way, not by the answer.
         return "blockpage"
-    if pairing.vouched(host) and any(w.shaken and not w.proven for w in walks):
+    if pairing.vouched(host) and any(is_impostor(pairing, w) for w in walks):
         return "other"
     if any(w.fetch is not None and w.fetch.failure is None for w in walks):
         return "none"
     return "unproven"
+
+
+def is_impostor(pairing: Pairing, walk: Tried) -> bool:
+    """Somebody else's certificate was shown. One that is merely out of date, or that was valid for the name elsewhere,
+    is the site's own: the edge is careless, or our clock or trust store is at fault."""
+    if not walk.shaken or walk.proven:
+        return False
+    own = {leaf(w) for w in (*pairing.here, *pairing.there) if w.host == walk.host and w.proven}
+    return leaf(walk) not in own and walk.reason not in ("expired", "not_yet_valid", None)
 
 
 def is_notice(pairing: Pairing, walk: Tried) -> bool:

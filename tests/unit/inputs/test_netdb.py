@@ -98,7 +98,8 @@ def packed(value: Any) -> bytes:
     if isinstance(value, int):
         raw = value.to_bytes(4, "big").lstrip(b"\0")
         return head(6, len(raw)) + raw
-    return head(2, len(value.encode())) + value.encode()
+    text = str(value).encode()
+    return head(2, len(text)) + text
 
 
 def head(kind: int, size: int) -> bytes:

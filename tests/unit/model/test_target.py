@@ -31,9 +31,12 @@ def test_normal_form(text: str, normal: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "   ", "ftp://example.org/", "mailto:a@example.org", "//example.org/x", "https://", "https://user:pw@example.org/",
+    ["", "   ", "ftp://example.org/",
+     "mailto:a@example.org", "//example.org/x", "https://",
+     "https://user:pw@example.org/",
      "https://exa mple.org/", "https://example.org:0/", "https://example.org:99999/", "https://1.2.3/",
-     "https://0x7f.1/", "https://¹/", "https://a..b/", "https://example.org/\x1b[2J", "https://" + "a" * 64 + ".example/"],
+     "https://0x7f.1/",
+     "https://¹/", "https://a..b/", "https://example.org/\x1b[2J", "https://" + "a" * 64 + ".example/"],
 )  # fmt: skip
 def test_what_cannot_be_measured_says_why(text: str) -> None:
     with pytest.raises(TargetError) as caught:

@@ -24,7 +24,7 @@ def test_what_is_said_is_true(situation: Situation) -> None:
         assert said.reason == truth.reason, story
     if said.outcome in ACCUSING:
         assert said.techniques and set(said.techniques) <= set(truth.techniques) & TECHNIQUES, story
-        assert said.layer == truth.layer or said.techniques[0].startswith("ip."), story
+        assert said.layer == truth.layer and said.techniques[0].split(".")[0] == said.layer, story
 
 
 @pytest.mark.parametrize("situation", [s for s in SITUATIONS if s.kind != "blocking"], ids=lambda s: s.id)

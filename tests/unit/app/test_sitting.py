@@ -1,0 +1,207 @@
+"""A sitting over a scripted internet: each target finished once, facts and verdicts stored, whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from probe.app.judge import HEADLINE, field_measurements, rejudge
+from probe.app.sitting import Item, Plan, Sitting, traffic
+from probe.engine import Stop
+from probe.model.errors import StoreError
+from probe.model.measurement import Measurement
+from probe.model.observation import DnsLookup, HttpFetch, Observation
+from probe.model.step import Step
+from probe.model.target import parse_target
+from probe.model.vantage import Run, Vantage
+from probe.model.verdict import Judgement
+from probe.net.fakenet import FakeNet
+from probe.net.load import Governor
+from probe.perform.world import World
+from probe.store.sqlite import Store
+from probe.wire.facts import ObservationRow, Row
+from tests.cases.build import REFERENCE
+from tests.unit.scripted import HELPER, NOW, RESET, add_site, helper_answer, scripted_world, with_helper
+
+VANTAGE, RUN = Vantage("a" * 32, "field", cc="FD"), Run("b" * 32, "a" * 32, NOW)
+IPS = {"fine.example": "192.0.2.1", "cut.example": "192.0.2.2", "dull.example": "192.0.2.3"}
+FINE, CUT, DULL = (f"https://{host}/" for host in IPS)
+
+
+@dataclass
+class Onlooker:
+    """A watcher that remembers. `when_begun` is called with each item."""
+
+    finished_items: list[tuple[str, Judgement]] = field(default_factory=list)
+    begun: list[str] = field(default_factory=list)
+    steps: int = 0
+    facts: list[Observation] = field(default_factory=list)
+    when_noted: Callable[[Observation], None] = lambda o: None
+
+    def began(self, item: Item) -> None:
+        self.begun.append(item.target.url)
+
+    def stepped(self, item: Item, step: Step) -> None:
+        self.steps += 1
+
+    def noted(self, observation: Observation) -> None:
+        self.facts.append(observation)
+        self.when_noted(observation)
+
+    def finished(self, item: Item, judgement: Judgement, measurement: Measurement, took_ms: int) -> None:
+        assert measurement.measurement_id == judgement.measurement_id and took_ms >= 0
+        self.finished_items.append((item.target.url, judgement))
+
+
+def internet() -> FakeNet:
+    net = FakeNet()
+    for host, ip in IPS.items():
+        add_site(net, host, ip, hello=RESET if host.startswith("cut") else None)
+    return net
+
+
+def helped(net: FakeNet) -> World:
+    def answer(url: str, n: int) -> bytes:
+        host = parse_target(url).host
+        return helper_answer(url, IPS[host], host, n)
+
+    return with_helper(scripted_world(net), answer)
+
+
+def plan(*urls: str, **more: Any) -> Plan:
+    items = tuple(Item(parse_target(url), (url,)) for url in urls)
+    given: dict[str, Any] = {"resolvers": ("system",), "helpers": (HELPER,), "vantage": VANTAGE, "run": RUN}
+    given["canaries"] = (parse_target(DULL),)
+    return Plan(items, **(given | more))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    with Store.open(tmp_path / "run.db") as opened:
+        yield opened
+
+
+async def sit(store: Store, planned: Plan, net: FakeNet | None = None, **more: Any) -> Onlooker:
+    onlooker = more.pop("watcher", None) or Onlooker()
+    governor = Governor(cpu_s=lambda: 0.0, wall_s=lambda: 0.0)
+    world = more.pop("world", None) or helped(net or internet())
+    await Sitting(planned, store, world, REFERENCE, onlooker, governor, **more).run()
+    return onlooker
+
+
+def outcomes(onlooker: Onlooker) -> dict[str, str]:
+    return {url: judgement.outcome for url, judgement in onlooker.finished_items}
+
+
+async def test_each_target_is_finished_once_and_canaries_never(
+    store: Store, autojump_clock: trio.testing.MockClock
+) -> None:
+    seen = await sit(store, plan(FINE, CUT))
+    assert sorted(url for url, _ in seen.finished_items) == sorted(seen.begun) == sorted((FINE, CUT))
+    assert outcomes(seen) == {FINE: "ok", CUT: "blocked"} and seen.steps > 0
+    ((_, cut),) = [pair for pair in seen.finished_items if pair[0] == CUT]
+    assert cut.techniques == ("tls.reset.sni",) and cut.control == "helper" and cut.attempts == 3
+
+
+async def test_verdict_rows_are_stored(store: Store, autojump_clock: trio.testing.MockClock) -> None:
+    seen = await sit(store, plan(FINE, CUT))
+    rows = store.query("SELECT measurement_id, outcome FROM verdict WHERE layer = ?", (HEADLINE,))
+    assert dict(rows) == {j.measurement_id: j.outcome for _, j in seen.finished_items}
+    assert store.query("SELECT count(*) FROM verdict WHERE layer = 'tls'") == [(2,)]
+
+
+async def test_judging_again_changes_nothing(store: Store, autojump_clock: trio.testing.MockClock) -> None:
+    await sit(store, plan(FINE, CUT))
+    before = store.query("SELECT * FROM verdict ORDER BY 1, 2")
+    again = rejudge(store, REFERENCE)
+    assert (again.judged, again.new, again.changed, again.unreadable) == (2, 0, 0, ())
+    assert store.query("SELECT * FROM verdict ORDER BY 1, 2") == before
+
+
+async def test_canaries_are_facts_but_no_field_measurements(
+    store: Store, autojump_clock: trio.testing.MockClock
+) -> None:
+    seen = await sit(store, plan(FINE))
+    checks = dict(store.query("SELECT checks, count(*) FROM measurement WHERE run_id = ? GROUP BY 1", (RUN.run_id,)))
+    assert checks == {"line": 1, "web": 1}
+    assert [m.url for m in field_measurements(store)] == [FINE]
+    assert {o.host for o in seen.facts} >= {"dull.example", "fine.example"}
+
+
+async def test_control_facts_are_kept_with_answers_set(store: Store, autojump_clock: trio.testing.MockClock) -> None:
+    seen = await sit(store, plan(FINE))
+    ((_, judgement),) = seen.finished_items
+    rows = store.query("SELECT answers, url FROM measurement WHERE answers IS NOT NULL")
+    assert rows == [(judgement.measurement_id, FINE)]
+
+
+@pytest.mark.parametrize("reason", ["interrupted", "budget"])
+async def test_halted_before_it_began_everything_is_finished_still(
+    reason: str, store: Store, autojump_clock: trio.testing.MockClock
+) -> None:
+    stop, net = Stop(), internet()
+    stop.halt(reason)
+    seen = await sit(store, plan(FINE, CUT), net, stop=stop)
+    assert {(url, j.outcome, j.reason) for url, j in seen.finished_items} == {
+        (FINE, "insufficient", reason), (CUT, "insufficient", reason),
+    }  # fmt: skip
+    assert net.asked == [] and len(seen.finished_items) == 2
+
+
+async def test_halted_in_the_middle_the_rest_is_finished_too(
+    store: Store, autojump_clock: trio.testing.MockClock
+) -> None:
+    stop, urls = Stop(), [FINE, CUT, f"{FINE}second", f"{FINE}third"]
+    onlooker = Onlooker()
+    onlooker.when_noted = lambda o: stop.halt("interrupted") if o.kind == "http.fetch" else None
+    await sit(store, plan(*urls, concurrency=1), stop=stop, watcher=onlooker)
+    assert [url for url, _ in onlooker.finished_items] == urls
+    assert [j.reason for _, j in onlooker.finished_items][1:] == ["interrupted"] * 3
+
+
+async def test_the_time_granted_ends_it(store: Store, autojump_clock: trio.testing.MockClock) -> None:
+    seen = await sit(store, plan(CUT, FINE, concurrency=1, max_time_s=1), world=scripted_world(internet()))
+    assert len(seen.finished_items) == 2 and trio.current_time() < 30
+    assert [j.reason for _, j in seen.finished_items if j.outcome == "insufficient"].count("budget") >= 1
+
+
+async def test_the_data_granted_ends_it(store: Store, autojump_clock: trio.testing.MockClock) -> None:
+    seen = await sit(store, plan(FINE, CUT, concurrency=1, max_data=1))
+    assert {j.reason for _, j in seen.finished_items} == {"budget"}
+
+
+async def test_no_network_is_said_so(store: Store, autojump_clock: trio.testing.MockClock) -> None:
+    seen = await sit(store, plan(FINE, helpers=()), world=scripted_world(FakeNet()))
+    ((_, judgement),) = seen.finished_items
+    assert (judgement.outcome, judgement.reason) == ("insufficient", "no_network")
+
+
+async def test_a_store_that_fails_ends_the_sitting(store: Store, autojump_clock: trio.testing.MockClock) -> None:
+    def broken(row: Row) -> Row:
+        raise StoreError("no room")
+
+    with pytest.RaisesGroup(StoreError, StoreError, flatten_subgroups=True):
+        await sit(store, plan(FINE), scrub=broken)
+
+
+async def test_rows_are_scrubbed_before_they_are_kept(store: Store, autojump_clock: trio.testing.MockClock) -> None:
+    def scrub(row: Row) -> Row:
+        return replace(row, ip=None) if isinstance(row, ObservationRow) else row
+
+    await sit(store, plan(FINE), scrub=scrub)
+    assert store.query("SELECT count(*) FROM observation WHERE ip IS NOT NULL") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    "detail,moved",
+    [(DnsLookup("system", "A", size=80), 300), (HttpFetch("u", wire_bytes=1000), 1120)],
+    ids=["lookup", "fetch"],
+)
+def test_traffic_counts_what_was_moved(detail: DnsLookup | HttpFetch, moved: int) -> None:
+    o = Observation("a" * 32, 0, None, detail.kind, None, None, None, 1, "plan", None, 0, 0, detail)
+    assert traffic(o) == moved
