@@ -72,6 +72,7 @@ _BECAUSE = {
     "twin": "two differing answers came to one question.",
     "ede": "the resolver says itself that it censors the name.",
     "contradicted": "the control and trusted answers contradict it.",
+    "url": "at the same address the site's front page and an innocent name pass.",
     "name": "at the same address an innocent name passes.",
     "fingerprint": "the page carries the mark of a public record of block pages.",
 }

@@ -16,6 +16,8 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 ADDRESS_TYPES = frozenset({"A", "AAAA"})
 # How `why` begins for steps that are not part of the plain walk.
 TRIAL = "name trial"
+HOST_TRIAL = "name trial: Host header"
+PATH_TRIAL = "name trial: path"
 SIBLING = "sibling scheme"
 # The line's own resolvers; facts name them so, because a router's private address must not be stored.
 OWN_RESOLVERS = ("system", "network")

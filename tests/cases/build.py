@@ -126,7 +126,7 @@ class Side:
         self.add(detail, "dns.lookup", host=host, attempt=attempt, failure=DNS_WORDS.get(word), **took)
 
     def walk(self, ip: str, met: str, *, times: int = 1, attempt: int = 1, **more: Any) -> None:
-        """A walk, or several with growing attempt. Options: url, page, body, location, leaf, trial, sibling, lag."""
+        """A walk, or several with growing attempt. Options: url, page, body, location, leaf, trial (true, or "path"), sibling, lag."""
         for n in range(attempt, attempt + times):
             self._walk_once(ip, met, n, **more)
 
@@ -139,7 +139,7 @@ class Side:
         url: str = "",
         leaf: str = "leaf",
         lag: int = 0,
-        trial: bool = False,
+        trial: bool | str = False,
         sibling: bool = False,
         fetch: str = "",
         **page: Any,
@@ -177,10 +177,12 @@ class Side:
         self.add(detail, "http.fetch", failure=failure, parent=below, **at)
 
     def _page(
-        self, met: str, target: Target, trial: bool, lag: int, *, page: str = "home", location: str | None = None
+        self, met: str, target: Target, trial: bool | str, lag: int, *, page: str = "home", location: str | None = None
     ) -> HttpFetch:
         stage, _, word = met.partition(" ")
         url = "http://www.example.org/" if trial else target.normal
+        if trial == "path":
+            url = f"http://{target.host}/"
         if stage == "http":
             return HttpFetch(url, lag_us=lag)
         body = PAGES.get(page, page).encode()

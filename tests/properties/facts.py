@@ -53,6 +53,7 @@ features = st.builds(
     simhash=_maybe(("0" * 16, "f" * 16, "0f" * 8, "no hash")),
     tags=_maybe(("0" * 16, "f" * 16)),
 )
+records = st.builds(Record, _some(HOSTS), _some(("A", "AAAA", "CNAME")), st.just(60), _some(IPS))
 details = st.one_of(
     st.builds(
         DnsLookup,
@@ -64,7 +65,7 @@ details = st.one_of(
         rcode=_maybe(("NOERROR", "NXDOMAIN", "SERVFAIL", "?")),
         ede=_some(((), (16,), (17,), (16, 17), (-1,))),
         flags=_some(((), ("tc",))),
-        answers=st.lists(st.builds(Record, _some(HOSTS), _some(("A", "AAAA", "CNAME")), st.just(60), _some(IPS)), max_size=3).map(tuple),
+        answers=st.lists(records, max_size=3).map(tuple),
         sends=_some((0, 1, 2)),
         source_ok=st.booleans(),
         id_ok=_some((True, True, False)),

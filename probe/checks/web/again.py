@@ -13,8 +13,19 @@ from probe.checks.question import Question
 from probe.model.failure import is_local
 from probe.model.observation import ControlAsk, DnsLookup, Observation
 from probe.model.step import Fetch, Lookup, Step, Walk
+from probe.model.target import build_url
 from probe.verdict.case import Case
-from probe.verdict.read import TRIAL, Tried, accepted, answer_addresses, is_own_resolver, of_kind, walks_of
+from probe.verdict.read import (
+    HOST_TRIAL,
+    PATH_TRIAL,
+    TRIAL,
+    Tried,
+    accepted,
+    answer_addresses,
+    is_own_resolver,
+    of_kind,
+    walks_of,
+)
 
 # Trials of one hop go to this many of its addresses at most.
 TRIAL_ADDRESSES = 2
@@ -53,7 +64,12 @@ def trials(question: Question, case: Case, walks: tuple[Tried, ...], planned: tu
                 )
             elif step.fetch is not None:
                 page = Fetch(f"http://{question.trial_name}/", (), step.fetch.hop)
-                yield Walk(step.host, step.ip, step.port, None, page, attempt, f"{TRIAL}: Host header", wait)
+                yield Walk(step.host, step.ip, step.port, None, page, attempt, HOST_TRIAL, wait)
+                root = build_url("http", step.host, step.port, "/", "")
+                if root != step.fetch.url:
+                    yield Walk(
+                        step.host, step.ip, step.port, None, Fetch(root, (), step.fetch.hop), attempt, PATH_TRIAL, wait
+                    )
 
 
 def _wants_trial(case: Case, walks: tuple[Tried, ...], step: Walk) -> bool:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from probe.checks.web.endpoints import is_portal, leaf
 from probe.model.failure import is_local
-from probe.model.observation import DnsLookup, Observation
+from probe.model.observation import DnsLookup, HttpFetch, Observation
 from probe.model.outcome import Locus
 from probe.model.target import address_of
 from probe.model.verdict import Scope
 from probe.verdict.findings import Domain, Findings
 from probe.verdict.fingerprints import match_address
 from probe.verdict.judge import ended
+from probe.verdict.likeness import alike
 from probe.verdict.pair import Pairing, contrast, was_busy
 from probe.verdict.read import Tried, accepted, answer_addresses, is_own_resolver, of_kind
 
@@ -150,9 +151,17 @@ def _truth(pairing: Pairing, host: str, addresses: tuple[str, ...]) -> str:
         return "blockpage"
     if pairing.vouched(host) and any(is_impostor(pairing, w) for w in walks):
         return "other"
-    if any(w.fetch is not None and w.fetch.failure is None for w in walks):
+    pages = [w.page for w in walks if w.fetch is not None and w.fetch.failure is None]
+    if any(page is not None and _is_the_page(pairing, host, page) for page in pages):
         return "none"
+    # Even if nothing answers there: a failure at an address that nobody vouches for says nothing.
     return "unproven"
+
+
+def _is_the_page(pairing: Pairing, host: str, page: HttpFetch) -> bool:
+    """A page as the control's; any page where no control has one to compare with."""
+    theirs = [w.page for w in pairing.there if w.host == host and w.page is not None and w.page.status is not None]
+    return not theirs or any(alike(page, other) for other in theirs)
 
 
 def is_impostor(pairing: Pairing, walk: Tried) -> bool:

@@ -19,9 +19,9 @@ from probe.model.target import Target
 from probe.model.verdict import Scope
 from probe.verdict.findings import Domain, Findings
 from probe.verdict.judge import ended
+from probe.verdict.likeness import alike
 from probe.verdict.pair import Pairing, contrast, refuses, was_busy
-from probe.verdict.read import REDIRECTS, Tried, redirect_target
-from probe.wire.page import similarity
+from probe.verdict.read import Tried, redirect_target
 
 HTTP = Domain(
     "http",
@@ -32,6 +32,7 @@ HTTP = Domain(
     {
         "fingerprint": ("blockpage", "redirect"),
         "name": ("timeout", "reset", "eof", "truncated", "garbled"),
+        "url": ("timeout", "reset", "eof", "truncated", "garbled"),
         "not_name": ("timeout", "reset", "eof", "truncated", "garbled"),
     },
     path=("proven", "unproven"),
@@ -45,9 +46,6 @@ _WORDS = {
     "eof_error": "eof",
     "http_request_failed": "garbled",
 }
-# Same page or not, by simhash of its text (Charikar 2002): 64 bits of which this share agree. Two unrelated texts agree
-# on half; the margin leaves room for dates, counters and advertisements.
-ALIKE = 0.80
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,29 +160,6 @@ def leads_to_notice(pairing: Pairing, page: HttpFetch) -> bool:
     )
 
 
-def alike(page: HttpFetch, other: HttpFetch) -> bool:
-    """The same page as far as anyone can tell: same bytes, same redirect, same title, or much the same text."""
-    if page.status in REDIRECTS and other.status in REDIRECTS:
-        return (page.location or "").split("?")[0] == (other.location or "").split("?")[0]
-    if page.body is not None and page.body == other.body:
-        return True
-    a, b = page.features, other.features
-    if a is None or b is None or page.status != other.status:
-        return False
-    if a.title and a.title == b.title:
-        return True
-    pairs = ((a.simhash, b.simhash), (a.tags, b.tags))
-    return any(x is not None and y is not None and _is_near(x, y) for x, y in pairs)
-
-
-def _is_near(x: str, y: str) -> bool:
-    try:
-        return similarity(x, y) >= ALIKE
-    except ValueError:
-        # A hash that is no hash, from somebody else's program.
-        return False
-
-
 def _control_word(pairing: Pairing, theirs: list[Tried]) -> str | None:
     """What the controls got: none when any got a page, else a word for what they met; None when none of them
     fetched."""
@@ -242,13 +217,23 @@ def _proof(pairing: Pairing, target: Target, word: str, judged: list[Page]) -> s
         return "fingerprint"
     if word not in BROKEN or target.scheme == "https":
         return "none"
-    trials = [w for w in pairing.trials if w.port == target.port and w.sni is None and w.fetch is not None]
-    mine = [w for w in trials if w.ip in {p.walk.ip for p in judged}]
+    host = _trial(pairing, target, judged, of_path=False)
+    if host == "passes" and _trial(pairing, target, judged, of_path=True) == "passes":
+        # The site's own front page comes by the same way, so it is the path that is listened for.
+        return "url"
+    return {"passes": "name", "fails": "not_name"}.get(host, "none")
+
+
+def _trial(pairing: Pairing, target: Target, judged: list[Page], *, of_path: bool) -> str:
+    """What trials of the path (the site's own front page) or of the name showed at the judged addresses: passes, fails,
+    or nothing that is settled."""
+    ips = {p.walk.ip for p in judged}
+    trials = [w for w in pairing.trials if w.port == target.port and w.ip in ips and w.page is not None]
+    mine = [w for w in trials if (w.page is not None and f"//{target.host}" in w.page.url) == of_path]
     flips = [w for w in mine if w.page is not None and w.page.status is not None and not w.page.truncated]
-    same = [w for w in mine if w not in flips]
-    if len(flips) >= 2 and not same:
-        return "name"
-    return "not_name" if len(same) >= 2 and not flips else "none"
+    if len(flips) >= 2 and len(flips) == len(mine):
+        return "passes"
+    return "fails" if len(mine) >= 2 and not flips else "undecided"
 
 
 def _facts(judged: list[Page], theirs: list[Tried]) -> Iterable[Observation]:

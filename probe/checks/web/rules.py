@@ -252,21 +252,31 @@ HTTP_RULES: tuple[Rule, ...] = (
         technique="host",
     ),
     _row(
+        "http", 54, "decision", "blocked",
+        {
+            "symptom": ("timeout", "reset", "eof"), "proof": ("url",), "contrast": ("only_here",),
+            "repeat": ("repeated",),
+        },
+        "At the same address an innocent name and the site's own front page are answered, and only this path fails.",
+        "A server that ends connections for this very page, from this network only.",
+        technique="url",
+    ),
+    _row(
         "http", 51, "decision", "likely_blocked",
         {
-            "symptom": ("truncated", "garbled"), "proof": ("name",), "contrast": ("only_here",),
+            "symptom": ("truncated", "garbled"), "proof": ("name", "url"), "contrast": ("only_here",),
             "repeat": ("repeated",),
         },
         "The exchange is broken only for the site's name, each time.",
     ),
     _row(
         "http", 52, "decision", "insufficient",
-        {"symptom": _HTTP_SOFT, "proof": ("name",), "contrast": ("only_here",), "repeat": ("once",)},
+        {"symptom": _HTTP_SOFT, "proof": ("name", "url"), "contrast": ("only_here",), "repeat": ("once",)},
         "A trial was made, but the failure was seen only once.", reason="budget",
     ),
     _row(
         "http", 53, "decision", "impaired",
-        {"symptom": _HTTP_SOFT, "proof": ("name",), "contrast": ("only_here",), "repeat": ("mixed",)},
+        {"symptom": _HTTP_SOFT, "proof": ("name", "url"), "contrast": ("only_here",), "repeat": ("mixed",)},
         "A trial was made, but the site's own name works in some tries.",
     ),
     *_plain(HTTP, _HTTP_SOFT, ("none", "not_name")),

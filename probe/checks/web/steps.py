@@ -13,7 +13,7 @@ from probe.checks.question import Question
 from probe.checks.web.again import repeats, trials
 from probe.model.observation import ControlAsk, DnsLookup, HttpFetch
 from probe.model.step import AskControl, Fetch, Lookup, Step, Walk
-from probe.model.target import address_of
+from probe.model.target import address_of, build_url
 from probe.verdict.case import Case
 from probe.verdict.read import (
     SIBLING,
@@ -31,6 +31,8 @@ from probe.wire.urls import cookies_for
 
 # From this many addresses of one hop a page is asked at most before giving up on it.
 FETCH_FALLBACKS = 3
+# Of addresses that nobody vouches for, this many are looked at over plain HTTP.
+STRANGERS = 2
 
 
 def next_steps(question: Question, case: Case) -> Iterator[Step]:
@@ -136,9 +138,23 @@ def _walks(question: Question, case: Case, walks: tuple[Tried, ...], hop: Hop) -
         wanted = page if ip in fetching else None
         if wanted is not None or sni is not None or hop.number == 0:
             yield Walk(target.host, ip, target.port, sni, wanted, why=_reason(hop), parent=hop.parent)
+    yield from _strangers(case, walks, hop)
     if hop.number == 0 and question.role == "field":
         for ip in addresses[:2]:
             yield Walk(target.host, ip, target.sibling_port, why=SIBLING)
+
+
+def _strangers(case: Case, walks: tuple[Tried, ...], hop: Hop) -> Iterator[Walk]:
+    """What is at an address that only the local resolvers gave and that does not prove itself: its plain front page may
+    be a notice. Asked where the control has other addresses for the name, and without the path."""
+    host, trusted = hop.target.host, trusted_addresses(case, hop.target.host)
+    if hop.target.scheme != "https" or not trusted:
+        return
+    for ip in local_addresses(case, host)[:STRANGERS]:
+        mine = [w for w in walks if (w.host, w.ip, w.port) == (host, ip, hop.target.port) and not w.is_trial]
+        if ip not in trusted and mine and not any(w.proven for w in mine):
+            page = Fetch(build_url("http", host, 80, "/", ""), (), hop.number)
+            yield Walk(host, ip, 80, None, page, why="what is at an unproven address", parent=mine[0].seqs()[-1])
 
 
 def _fetch_addresses(case: Case, walks: tuple[Tried, ...], hop: Hop, addresses: tuple[str, ...]) -> tuple[str, ...]:
