@@ -1,15 +1,16 @@
 # make demo   see it work: a small censored internet on this machine, no network
 # make test   everything that must hold: style, types, rooms, tests
+# make lab    a censored country in network namespaces: every case, measured for real (Linux, root)
 # Needs only make and Python 3.11 or newer; the rest goes into .venv.
 
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test lint format docs upgrade clean
+.PHONY: help demo test lab lint format docs upgrade clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -3
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -4
 
 $(READY): pyproject.toml constraints.txt .ci/setup
 	@sh .ci/setup
@@ -19,6 +20,9 @@ demo: $(READY)
 
 test: lint
 	$(BIN)/pytest -q
+
+lab: $(READY)
+	@$(BIN)/python -m tests.lab
 
 lint: $(READY)
 	$(BIN)/ruff check --quiet

@@ -11,7 +11,7 @@ import trio
 
 from probe.model.observation import DnsLookup, LineState, Observation, TcpConnect, TlsVerify
 from probe.verdict.case import Case
-from probe.verdict.read import accepted, answer_addresses
+from probe.verdict.read import accepted, answer_addresses, is_own_resolver
 from probe.verdict.reference import Reference
 
 # How long a measurement with failures waits for the canaries' word before it is concluded.
@@ -30,6 +30,8 @@ class LineWatch:
     _suspects: set[str] = field(default_factory=set)
     _sinkholes: set[str] = field(default_factory=set)
     _dialled: set[str] = field(default_factory=set)
+    _asked: set[str] = field(default_factory=set)
+    _answered: set[str] = field(default_factory=set)
     _ipv6: bool | None = None
     _control: bool | None = None
     _lag_us: int = 0
@@ -43,10 +45,18 @@ class LineWatch:
             self._note_connect(o)
         elif isinstance(detail, TlsVerify) and name in self.canaries and detail.reason not in ("ok", "expired"):
             self._suspects.add(name)
-        elif isinstance(detail, DnsLookup) and name in self.canaries and accepted(detail):
-            self._sinkholes |= {ip for ip in answer_addresses(detail) if self.reference.special_block(ip)}
+        elif isinstance(detail, DnsLookup):
+            self._note_lookup(name, detail)
         elif o.kind == "control.ask":
             self._control = self._control or o.failure is None
+
+    def _note_lookup(self, name: str, detail: DnsLookup) -> None:
+        if is_own_resolver(detail.resolver):
+            self._asked.add(name)
+            if accepted(detail) and answer_addresses(detail):
+                self._answered.add(name)
+        if name in self.canaries and accepted(detail):
+            self._sinkholes |= {ip for ip in answer_addresses(detail) if self.reference.special_block(ip)}
 
     def _note_connect(self, o: Observation) -> None:
         if o.failure is None:
@@ -71,6 +81,8 @@ class LineWatch:
             sinkholes=tuple(sorted(self._sinkholes - self._dialled)),
             ipv6_reached=self._ipv6,
             lag_max_us=self._lag_us,
+            names_asked=len(self._asked & self.canaries),
+            names_answered=len(self._answered - {measurement_id}),
         )
 
 

@@ -206,7 +206,9 @@ class Skipped:
 @dataclass(frozen=True, slots=True)
 class LineState:
     """Counts of what this run had met on its own line when the measurement was concluded: raw counts, no opinion.
-    Canaries and other targets `reached` answered over TCP; `window_s` is how far back they were counted."""
+    Canaries and other targets `reached` answered over TCP; `window_s` is how far back they were counted. Of the
+    canaries' names, this line's own resolvers were asked for `names_asked`; `names_answered` counts those of canaries
+    and other targets for which they gave any address."""
 
     kind: ClassVar[str] = "line.state"
     canaries_tried: int = 0
@@ -220,6 +222,8 @@ class LineState:
     lag_max_us: int = 0
     window_s: int = 0
     clock_offset_s: int | None = None
+    names_asked: int = 0
+    names_answered: int = 0
 
 
 @dataclass(frozen=True, slots=True)

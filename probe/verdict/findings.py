@@ -14,7 +14,7 @@ from probe.model.outcome import CONTRASTS, Layer, Locus
 from probe.model.verdict import Scope
 
 # How the run's own line fared; anything but `ok` can explain a failure away.
-LINE = ("ok", "dead", "portal", "filter", "clock", "busy")
+LINE = ("ok", "dead", "portal", "filter", "clock", "busy", "deaf")
 # How often it was seen: in one try, in every one of several spaced tries, or in some of them.
 REPEAT = ("once", "repeated", "mixed")
 # Why asking stopped.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from probe.model.failure import is_local
-from probe.model.observation import Observation, TlsHandshake, TlsVerify
+from probe.model.observation import Observation, TcpConnect, TlsHandshake, TlsVerify
 from probe.model.target import Target
 from probe.model.verdict import Scope
 from probe.verdict.findings import Domain, Findings
@@ -75,7 +75,8 @@ def genuine(pairing: Pairing, target: Target) -> frozenset[str]:
 
 def read_tcp(pairing: Pairing, target: Target, hop: int) -> Findings:
     """The tcp findings of one host at its URL's port."""
-    found = _endpoints(pairing, target, lambda w: w.connect, lambda w: w.connected)
+    residue = residual(pairing, target)
+    found = _endpoints(pairing, target, lambda w: None if w in residue else w.connect, lambda w: w.connected)
     findings = _findings(pairing, "tcp", target, hop, found)
     if findings.values["symptom"] == "unreachable":
         return Findings(
@@ -91,8 +92,25 @@ def read_tls(pairing: Pairing, target: Target, hop: int) -> Findings | None:
     forged = _forged(pairing, target)
     if forged:
         return _certificate_findings(pairing, target, hop, forged)
-    found = _endpoints(pairing, target, _secured, lambda w: w.proven)
+    residue = residual(pairing, target)
+    found = _endpoints(pairing, target, lambda w: w.connect if w in residue else _secured(w), lambda w: w.proven)
     return _findings(pairing, "tls", target, hop, found, _trial_proof(pairing, target, found))
+
+
+def residual(pairing: Pairing, target: Target) -> frozenset[Tried]:
+    """Walks that no longer got a connection where an earlier one did and was then broken off: residual blocking, which
+    keeps the endpoint shut for some minutes after its trigger (Bock et al. 2021). They repeat that failure and are none
+    of their own."""
+    broken: set[str] = set()
+    found = []
+    for w in pairing.here:
+        if (w.host, w.port) != (target.host, target.port):
+            continue
+        if w.connected and w.handshake is not None and w.handshake.failure is not None:
+            broken.add(w.ip)
+        elif not w.connected and w.ip in broken and not is_local(w.connect.failure):
+            found.append(w)
+    return frozenset(found)
 
 
 def _secured(walk: Tried) -> Observation | None:
@@ -138,7 +156,8 @@ def _endpoint(
     if ":" in ip and not good and pairing.line_state.ipv6_reached is not True:
         # IPv6 that reaches nothing else is a property of this line, not of the target.
         bad = []
-    words = Counter(_word(o) for o in bad)
+    # A residual failure repeats the one that it follows, whose word it takes.
+    words = Counter(_word(o) for o in bad if not isinstance(o.detail, TcpConnect)) or Counter(_word(o) for o in bad)
     word = min(words, key=lambda w: (-words[w], w)) if words else "none"
     if not bad:
         return Endpoint(ip, "ok" if good else "unknown", "none", there, len(good), tuple(operations))

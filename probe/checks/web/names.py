@@ -240,6 +240,9 @@ def _line(pairing: Pairing, said: Said) -> str:
         return "dead"
     if is_portal(pairing):
         return "portal"
+    state = pairing.line_state
+    if not said.addresses and state.names_asked and not state.names_answered:
+        return "deaf"
     codes = {code for _, d in of_kind(said.facts, DnsLookup) for code in d.ede}
     sinkholes = {*pairing.line_state.sinkholes, "0.0.0.0", "::"}
     marks = [match_address(pairing.reference, ip, pairing.case.vantage) for ip in said.addresses]

@@ -112,6 +112,9 @@ def _page_word(pairing: Pairing, walk: Tried, page: HttpFetch, theirs: list[Trie
         return "redirect"
     if mark is not None and mark.kind in ("portal", "parental"):
         return mark.kind
+    if not walk.proven and is_portal(pairing):
+        # Whoever answers in every canary's place answers here too.
+        return "portal"
     failure = walk.fetch.failure if walk.fetch else None
     if failure is not None and page.status is None:
         return _WORDS.get(failure, "error")

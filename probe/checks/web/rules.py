@@ -46,6 +46,7 @@ def _skeleton(domain: Domain) -> tuple[Rule, ...]:
         (3, "portal", "captive_portal", "Every canary showed a stranger's certificate: a login page or proxy answers."),
         (4, "filter", "local_filter", "A filter of this home or device gives this answer, or it says so itself."),
         (5, "clock", "clock_wrong", "The very certificate that is valid elsewhere is out of date only by our clock."),
+        (9, "deaf", "no_network", "This line's own resolvers answer for innocent names neither."),
         (
             6,
             "busy",

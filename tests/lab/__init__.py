@@ -1,0 +1,1 @@
+"""A censored country in network namespaces: see docs/lab.md."""

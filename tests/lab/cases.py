@@ -1,0 +1,157 @@
+"""The lab's cases: one TOML file each in `tests/cases/lab`, and how they are grouped into labs.
+
+    id, title, kind, done    as in `tests/cases`: kind is blocking or innocent, `done` the ground truth in a sentence
+    url                      default https://ID.example/
+    [site]                   what stands at the far end: see `Site`
+    [[site_more]]            further sites that the case needs (a redirect's goal, a neighbour)
+    [[rule]]                 what is done to packets: see `tests.lab.rules.Rule`; `names` default to the site's name,
+                             `addresses` are numbers of the site's addresses (from 0; 6 before it means IPv6: "6:0"),
+                             words of a place (isp, helper, portal, doh, dot) or addresses
+    [line]                   the volunteer's line: rtt_ms, loss, rate_bps, ipv6
+    [run]                    control (helper, none, down, refused), clock_s (how wrong the volunteer's clock is),
+                             canaries (their number), alone (a lab of its own), args (more of the command line)
+    [truth]                  outcome (one word or several), layer, techniques (any of them, prefixes count), reason
+
+Cases with equal line and run, and whose rules touch nothing but their own sites, share a lab and a sitting.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent.parent / "cases" / "lab"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One site. `v4` and `v6` count its addresses. `alpn` is what its TLS offers; empty means no TLS. `manner` is how
+    it answers (see `tests.lab.origins.MANNERS`); `cert` is ok, expired, other_name, self_signed, unknown_ca or
+    future; `plain` what port 80 does: page, to_https, closed. `here` and `there` pin the number of the addresses that
+    resolvers give to the volunteer and to the control; None gives all. `cname` puts an alias in between."""
+
+    name: str
+    v4: int = 1
+    v6: int = 0
+    alpn: tuple[str, ...] = ("h2", "http/1.1")
+    manner: str = "page"
+    plain: str = "to_https"
+    cert: str = "ok"
+    to: str = ""
+    here: tuple[int, ...] | None = None
+    there: tuple[int, ...] | None = None
+    cname: str = ""
+    dns: str = ""
+    www: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name, f"www.{self.name}") if self.www else (self.name,)
+
+
+@dataclass(frozen=True, slots=True)
+class LineSpec:
+    rtt_ms: float = 10.0
+    loss: float = 0.0
+    rate_bps: float = 0.0
+    ipv6: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    control: str = "helper"
+    clock_s: int = 0
+    canaries: int = 3
+    alone: bool = False
+    args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What may rightly be said. `outcome` are all the words that are right; `techniques` any that fit, best first."""
+
+    outcome: tuple[str, ...]
+    layer: tuple[str, ...] = ()
+    techniques: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class LabCase:
+    id: str
+    title: str
+    kind: str
+    done: str
+    url: str
+    sites: tuple[Site, ...]
+    rules: tuple[dict[str, Any], ...]
+    line: LineSpec
+    run: RunSpec
+    truth: Truth
+    skip: str = field(default="")
+
+    @property
+    def group(self) -> str:
+        """Cases of one group may share a lab."""
+        key = json.dumps([repr(self.line), repr(self.run)])
+        return f"{key} {self.id}" if self.run.alone else key
+
+
+def load(folder: Path = FOLDER) -> tuple[LabCase, ...]:
+    """All cases by file name. Raises ValueError for a file whose name is not its id."""
+    found = []
+    for path in sorted(folder.glob("*.toml")):
+        case = read(tomllib.loads(path.read_text()))
+        if case.id != path.stem:
+            raise ValueError(f"{path.name}: its id is {case.id}")
+        found.append(case)
+    return tuple(found)
+
+
+def read(table: dict[str, Any]) -> LabCase:
+    """One case from its table."""
+    name = f"{table['id']}.example"
+    sites = [_site(table.get("site", {}), name), *(_site(row, name) for row in table.get("site_more", ()))]
+    truth = table["truth"]
+    return LabCase(
+        id=table["id"],
+        title=table["title"],
+        kind=table["kind"],
+        done=table["done"],
+        url=table.get("url", f"https://{name}/"),
+        sites=tuple(sites),
+        rules=tuple(table.get("rule", ())),
+        line=LineSpec(**table.get("line", {})),
+        run=RunSpec(**_tuples(table.get("run", {}))),
+        truth=Truth(
+            outcome=_words(truth["outcome"]),
+            layer=_words(truth.get("layer", ())),
+            techniques=_words(truth.get("techniques", ())),
+            reason=truth.get("reason"),
+        ),
+        skip=table.get("skip", ""),
+    )
+
+
+def _site(row: dict[str, Any], name: str) -> Site:
+    return Site(**{"name": name, **_tuples(row)})
+
+
+def _words(value: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _tuples(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+
+
+def grouped(cases: tuple[LabCase, ...], largest: int = 40) -> tuple[tuple[LabCase, ...], ...]:
+    """Cases put into labs, the biggest labs first; none holds more than `largest`."""
+    groups: dict[str, list[LabCase]] = {}
+    for case in cases:
+        groups.setdefault(case.group, []).append(case)
+    cut = [group[i : i + largest] for group in groups.values() for i in range(0, len(group), largest)]
+    return tuple(tuple(group) for group in sorted(cut, key=len, reverse=True))

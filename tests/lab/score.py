@@ -1,0 +1,121 @@
+"""Comparing what the prober said with the truth. Pure: results in, tables out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tests.lab.cases import LabCase
+
+ALARMS = ("blocked", "likely_blocked")
+_NOTHING = "(no line)"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One case as it went once. `precision` and `recall` are of the sets of technique prefixes, None where neither
+    side names one."""
+
+    id: str
+    kind: str
+    expected: tuple[str, ...]
+    got: str
+    right: bool
+    false_alarm: bool
+    layer: str | None
+    techniques: tuple[str, ...]
+    wanted: tuple[str, ...]
+    reason: str | None
+    rules: tuple[str, ...]
+    explanation: str
+    took_ms: int
+    precision: float | None = None
+    recall: float | None = None
+
+    def json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def compare(case: LabCase, line: dict[str, Any] | None) -> Result:
+    """One line of `probe run --json`, or None where there was none, against its case."""
+    said: dict[str, Any] = line or {"outcome": _NOTHING, "rules": [], "techniques": [], "explanation": "", "took_ms": 0}
+    truth, outcome = case.truth, said["outcome"]
+    alarm = outcome in ALARMS
+    right = outcome in truth.outcome
+    if right and alarm and truth.layer:
+        right = said["layer"] in truth.layer
+    if right and outcome == "insufficient" and truth.reason:
+        right = said["reason"] == truth.reason
+    precision, recall = _prefix_score(truth.techniques, tuple(said["techniques"])) if alarm else (None, None)
+    return Result(
+        case.id, case.kind, truth.outcome, outcome, right, case.kind == "innocent" and alarm,
+        said.get("layer"), tuple(said["techniques"]), truth.techniques, said.get("reason"), tuple(said["rules"]),
+        said["explanation"], said["took_ms"], precision, recall,
+    )  # fmt: skip
+
+
+def _prefixes(path: str) -> set[str]:
+    parts = path.split(".")
+    return {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
+
+
+def _prefix_score(wanted: Sequence[str], got: Sequence[str]) -> tuple[float | None, float | None]:
+    """Hierarchical precision and recall against the alternative that fits best."""
+    if not wanted or not got:
+        return (None, None) if not wanted else (0.0, 0.0)
+    said = set().union(*(_prefixes(path) for path in got))
+    best = max((_prefixes(path) for path in wanted), key=lambda w: len(w & said) / len(w | said))
+    return len(best & said) / len(said), len(best & said) / len(best)
+
+
+def confusion(results: Sequence[Result]) -> str:
+    """Expected outcome by outcome got, as text. Where several are right, the row is the one that was got, else the
+    first."""
+    cells = Counter((r.got if r.right else r.expected[0], r.got) for r in results)
+    rows = sorted({row for row, _ in cells})
+    columns = sorted({column for _, column in cells})
+    width = max(14, *(len(word) for word in (*rows, *columns))) + 1
+    lines = ["expected \\ got".ljust(width) + "".join(c.rjust(width) for c in columns)]
+    for row in rows:
+        numbers = "".join((str(cells[row, c]) if cells[row, c] else ".").rjust(width) for c in columns)
+        lines.append(row.ljust(width) + numbers)
+    return "\n".join(lines)
+
+
+def misses(results: Sequence[Result]) -> list[str]:
+    """One paragraph for each result that is not right: false alarms first, then blocks missed, then the rest."""
+    wrong = sorted((r for r in results if not r.right), key=lambda r: (not r.false_alarm, r.kind, r.id))
+    return [
+        f"{'FALSE ALARM ' if r.false_alarm else ''}{r.id} ({r.kind}): expected {' or '.join(r.expected)}, got {r.got}"
+        f"{f' ({r.reason})' if r.reason else ''} {r.layer or ''} {' '.join(r.techniques)}\n"
+        f"    {r.explanation}\n    {' '.join(r.rules)}"
+        for r in wrong
+    ]
+
+
+def imprecise(results: Iterable[Result]) -> list[str]:
+    """Right outcomes whose technique is less or other than the truth."""
+    return [
+        f"{r.id}: said {' '.join(r.techniques) or 'none'}, truth {' or '.join(r.wanted)}"
+        for r in results
+        if r.right and r.recall is not None and (r.recall < 1 or (r.precision or 0) < 1)
+    ]
+
+
+def summary(results: Sequence[Result]) -> dict[str, Any]:
+    """The numbers that decide."""
+    blocking = [r for r in results if r.kind == "blocking"]
+    innocent = [r for r in results if r.kind == "innocent"]
+    scored = [(r.precision, r.recall) for r in blocking if r.precision is not None and r.recall is not None]
+    return {
+        "cases": len(results),
+        "blocking": len(blocking),
+        "blocking_right": sum(r.right for r in blocking),
+        "innocent": len(innocent),
+        "innocent_right": sum(r.right for r in innocent),
+        "false_alarms": sum(r.false_alarm for r in innocent),
+        "technique_precision": round(sum(p for p, _ in scored) / len(scored), 3) if scored else None,
+        "technique_recall": round(sum(c for _, c in scored) / len(scored), 3) if scored else None,
+    }
