@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import idna
@@ -44,6 +45,7 @@ class Target:
         return 80 if self.scheme == "https" else 443
 
 
+@lru_cache(maxsize=4096)
 def address_of(host: str) -> str | None:
     """The canonical text of an IP address literal, or None when `host` is a name."""
     try:
