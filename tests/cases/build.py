@@ -126,7 +126,8 @@ class Side:
         self.add(detail, "dns.lookup", host=host, attempt=attempt, failure=DNS_WORDS.get(word), **took)
 
     def walk(self, ip: str, met: str, *, times: int = 1, attempt: int = 1, **more: Any) -> None:
-        """A walk, or several with growing attempt. Options: url, page, body, location, leaf, trial (true, or "path"), sibling, lag."""
+        """A walk, or several with growing attempt. Options: url, page, body, location, leaf, trial (true, or "path" for
+        the site's own front page), sibling, lag."""
         for n in range(attempt, attempt + times):
             self._walk_once(ip, met, n, **more)
 

@@ -30,7 +30,7 @@ FIELDS = {
 
 
 class _Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802 - the library's name
+    def do_GET(self) -> None:
         if self.path.startswith("/never"):
             time.sleep(30)
             return
