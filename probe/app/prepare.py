@@ -18,6 +18,7 @@ from probe.app.controls import Archive
 from probe.app.home import default_db
 from probe.app.sitting import Item
 from probe.checks import RULESET
+from probe.inputs.categories import why_gated
 from probe.inputs.netdb import NetDb
 from probe.inputs.reference import load_reference
 from probe.inputs.targets import Planned, default_list, open_list
@@ -62,7 +63,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A plan that can be announced and carried out. `problems` are list lines and such that were left out, one line
+    """A plan that can be announced and carried out. `problems` are list lines that cannot be used, one line
     each."""
 
     wanted: Wanted
@@ -81,6 +82,7 @@ class Prepared:
     concurrency: int
     list_digest: str
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def db(self) -> Path:
@@ -106,7 +108,7 @@ def prepare(wanted: Wanted, *, local_resolvers: tuple[str, ...] | None = None, s
     traffic."""
     reference = load_reference()
     cc = country_code(wanted.country)
-    planned, problems = _targets(wanted, cc)
+    planned, problems, notes = _targets(wanted, cc)
     helpers, archives = _controls(wanted.controls)
     own = own_resolvers() if local_resolvers is None else local_resolvers
     names = tuple("network" if n == 0 else f"network:{n}" for n in range(len(own)))
@@ -131,13 +133,15 @@ def prepare(wanted: Wanted, *, local_resolvers: tuple[str, ...] | None = None, s
         concurrency=wanted.concurrency or AUTO_CONCURRENCY,
         list_digest=hashlib.sha256("\n".join(sorted(p.target.normal for p in planned)).encode()).hexdigest(),
         problems=tuple(problems),
+        notes=tuple(notes),
     )
 
 
-def _targets(wanted: Wanted, cc: str) -> tuple[list[Planned], list[str]]:
-    """Planned targets, one per normal form, and what was wrong in lists."""
+def _targets(wanted: Wanted, cc: str) -> tuple[list[Planned], list[str], list[str]]:
+    """Planned targets, one per normal form; what was wrong in lists; and what to know of gated categories."""
     found: dict[str, Planned] = {}
     problems: list[str] = []
+    notes = [f"category {code.upper()} chosen: {why}" for code in wanted.categories if (why := why_gated(code.upper()))]
 
     def add(planned: Iterable[Planned]) -> None:
         for p in planned:
@@ -153,9 +157,10 @@ def _targets(wanted: Wanted, cc: str) -> tuple[list[Planned], list[str]]:
     for one in lists:
         add(one.targets)
         problems.extend(f"{one.name}: {error}" for error in one.errors)
+        notes.extend(f"{one.name}: {n} of category {code} left out: {why_gated(code)}" for code, n in one.held)
     if not found:
         raise UsageError("nothing to measure: every line was left out" if problems else "nothing to measure")
-    return list(found.values()), problems
+    return list(found.values()), problems, notes
 
 
 def _own_ports(urls: Iterable[str]) -> tuple[int, ...]:

@@ -112,8 +112,8 @@ def run(
         canaries, country, network, place, access or "", netdb, allow_nets, allow_ports,
     )  # fmt: skip
     prepared = prepare(wanted)
-    for problem in prepared.problems:
-        click.echo(f"probe: {problem}", err=True)
+    for line in (*prepared.notes, *prepared.problems):
+        click.echo(f"probe: {line}", err=True)
     if dry_run:
         plan = announce(prepared)
         click.echo(json.dumps(plan, indent=2) if as_json else "\n".join(_plan_text(plan)))

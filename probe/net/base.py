@@ -138,7 +138,7 @@ class UdpPlan:
 
     resend_s: tuple[float, ...] = (0.8, 2.0)
     timeout_s: float = 4.0
-    linger_s: float = 0.05
+    linger_s: float = 0.15
     linger_rtts: float = 2.0
     max_datagrams: int = 8
     max_bytes: int = field(default=65535)

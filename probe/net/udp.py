@@ -88,6 +88,8 @@ class _Question:
             with trio.move_on_at(min([self.end_s, *resends[:1]])):
                 await trio.lowlevel.wait_readable(self.sock)
                 self._take_all()
+        # A loop that ran late closes its window with answers still queued in the kernel: they came in time.
+        self._take_all()
 
     def _send(self) -> None:
         """Send once. A pending ICMP error of an earlier datagram is reported by the send instead: then send again."""

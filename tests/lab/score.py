@@ -48,7 +48,11 @@ def compare(case: LabCase, line: dict[str, Any] | None) -> Result:
         right = said["layer"] in truth.layer
     if right and outcome == "insufficient" and truth.reason:
         right = said["reason"] == truth.reason
-    precision, recall = _prefix_score(truth.techniques, tuple(said["techniques"])) if alarm else (None, None)
+    if alarm:
+        precision, recall = _prefix_score(truth.techniques, tuple(said["techniques"]))
+    else:
+        # Saying nothing is never imprecise; where only a block is the truth, it tells none of it.
+        precision, recall = None, 0.0 if truth.techniques and set(truth.outcome) <= set(ALARMS) else None
     return Result(
         case.id, case.kind, truth.outcome, outcome, right, case.kind == "innocent" and alarm,
         said.get("layer"), tuple(said["techniques"]), truth.techniques, said.get("reason"), tuple(said["rules"]),
@@ -108,7 +112,8 @@ def summary(results: Sequence[Result]) -> dict[str, Any]:
     """The numbers that decide."""
     blocking = [r for r in results if r.kind == "blocking"]
     innocent = [r for r in results if r.kind == "innocent"]
-    scored = [(r.precision, r.recall) for r in blocking if r.precision is not None and r.recall is not None]
+    precisions = [r.precision for r in blocking if r.precision is not None]
+    recalls = [r.recall for r in blocking if r.recall is not None]
     return {
         "cases": len(results),
         "blocking": len(blocking),
@@ -116,6 +121,10 @@ def summary(results: Sequence[Result]) -> dict[str, Any]:
         "innocent": len(innocent),
         "innocent_right": sum(r.right for r in innocent),
         "false_alarms": sum(r.false_alarm for r in innocent),
-        "technique_precision": round(sum(p for p, _ in scored) / len(scored), 3) if scored else None,
-        "technique_recall": round(sum(c for _, c in scored) / len(scored), 3) if scored else None,
+        "technique_precision": _mean(precisions),
+        "technique_recall": _mean(recalls),
     }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(sum(values) / len(values), 3) if values else None
