@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from probe.checks.web.common import genuine, is_portal, leaf
+from probe.checks.web.forged import certificate_findings, forged_walks
 from probe.model.failure import is_local
 from probe.model.observation import Observation, TcpConnect, TlsHandshake, TlsVerify
 from probe.model.target import Target
@@ -31,11 +33,7 @@ TLS = Domain(
     },
     never_bare=("self_signed", "ca_signed"),
 )
-SELF_SIGNED_LEAF = 18
 FORGED = ("self_signed", "ca_signed")
-# What no trusted authority ever signed. A certificate that is merely out of date, or for another name, is how a
-# careless edge of the site's own network looks as well.
-STRANGERS = frozenset({"self_signed", "unknown_authority"})
 _WORDS = {
     "generic_timeout_error": "timeout",
     "connection_reset": "reset",
@@ -65,14 +63,6 @@ class Endpoint:
         return self.state in ("failed", "mixed") and self.there is True
 
 
-def genuine(pairing: Pairing, target: Target) -> frozenset[str]:
-    """Addresses that are the host's by somebody's word: vouched, or trusted; without any such word, all that were
-    walked."""
-    trusted = pairing.trusted(target.host)
-    walked = frozenset(w.ip for w in pairing.here if w.host == target.host and w.port == target.port)
-    return (trusted & walked) or (walked if not trusted else frozenset())
-
-
 def read_tcp(pairing: Pairing, target: Target, hop: int) -> Findings:
     """The tcp findings of one host at its URL's port."""
     residue = residual(pairing, target)
@@ -89,9 +79,9 @@ def read_tls(pairing: Pairing, target: Target, hop: int) -> Findings | None:
     """The tls findings of one https host; None where there is no TLS."""
     if target.scheme != "https":
         return None
-    forged = _forged(pairing, target)
+    forged = forged_walks(pairing, target)
     if forged:
-        return _certificate_findings(pairing, target, hop, forged)
+        return certificate_findings(pairing, target, hop, forged)
     residue = residual(pairing, target)
     found = _endpoints(pairing, target, lambda w: w.connect if w in residue else _secured(w), lambda w: w.proven)
     return _findings(pairing, "tls", target, hop, found, _trial_proof(pairing, target, found))
@@ -207,7 +197,7 @@ def _findings(
         values,
         technique=_technique(layer, values["symptom"]),
         locus="path" if proof in ("name", "contradicted") else "unknown",
-        scope=endpoint_scope(target, failed, judged),
+        scope=_scope(target, failed, judged),
         witness=pairing.witness(o for e in (failed or judged) for o in e.facts),
         note=failed[0].ip if failed else "",
     )
@@ -250,13 +240,7 @@ def _line(
     return "portal" if is_portal(pairing) else "ok"
 
 
-def is_portal(pairing: Pairing) -> bool:
-    """Every canary that was reached showed somebody else's certificate: a login page, or a proxy for everything."""
-    state = pairing.line_state
-    return bool(state.portal_suspects) and state.portal_suspects >= state.canaries_reached
-
-
-def endpoint_scope(target: Target, failed: list[Endpoint], judged: list[Endpoint]) -> Scope:
+def _scope(target: Target, failed: list[Endpoint], judged: list[Endpoint]) -> Scope:
     """Which families, how many addresses, which port."""
     hit = failed or judged
     families = sorted({"ipv6" if ":" in e.ip else "ipv4" for e in hit})
@@ -280,48 +264,3 @@ def _trial_proof(pairing: Pairing, target: Target, found: list[Endpoint]) -> str
     if flips >= 2 and not same:
         return "name"
     return "not_name" if same >= 2 and not flips else "none"
-
-
-def _forged(pairing: Pairing, target: Target) -> list[Tried]:
-    """Walks at addresses proven genuine by a control, yet answered here with a chain that does not verify and that
-    the control was not shown there."""
-    mine = [w for w in pairing.here if w.host == target.host and w.port == target.port and w.shaken and w.reason]
-    proven_there = {w.ip for w in pairing.there if w.host == target.host and w.proven}
-    shown = {leaf(w) for w in pairing.there if w.host == target.host}
-    return [w for w in mine if _is_strangers(w) and w.ip in proven_there and leaf(w) not in shown]
-
-
-def _is_strangers(walk: Tried) -> bool:
-    detail = walk.verify.detail if walk.verify else None
-    return isinstance(detail, TlsVerify) and not STRANGERS.isdisjoint((detail.reason, *detail.reasons))
-
-
-def leaf(walk: Tried) -> str:
-    detail = walk.handshake.detail if walk.handshake else None
-    return detail.chain[0] if isinstance(detail, TlsHandshake) and detail.chain else ""
-
-
-def _leaf_signed_itself(walk: Tried) -> bool:
-    # OpenSSL's 18; its 19 is a chain that ends in somebody's own root, which is an authority nobody trusts.
-    detail = walk.verify.detail if walk.verify else None
-    return isinstance(detail, TlsVerify) and detail.code == SELF_SIGNED_LEAF
-
-
-def _certificate_findings(pairing: Pairing, target: Target, hop: int, forged: list[Tried]) -> Findings:
-    symptom = "self_signed" if all(_leaf_signed_itself(w) for w in forged) else "ca_signed"
-    addresses = genuine(pairing, target)
-    ips = sorted({w.ip for w in forged})
-    values = {
-        "contrast": "only_here",
-        "symptom": symptom,
-        "proof": "contradicted",
-        "repeat": "repeated" if len(forged) >= 2 else "once",
-        "line": "portal" if is_portal(pairing) else "ok",
-        "ended": ended(pairing.case),
-        "path": "unproven",
-    }
-    families = tuple(sorted({"ipv6" if ":" in ip else "ipv4" for ip in ips}))
-    scope = Scope(families, f"{len(ips)}/{len(addresses)}", (target.port,))
-    facts = [o for w in forged for o in (w.handshake, w.verify) if o is not None]
-    witness = pairing.witness(facts)
-    return Findings("tls", target.host, hop, values, f"tls.mitm.{symptom}", "path", scope, witness, ips[0])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from probe.checks.web.endpoints import is_portal, leaf
+from probe.checks.web.common import is_portal, leaf
 from probe.model.failure import is_local
 from probe.model.observation import DnsLookup, HttpFetch, Observation
 from probe.model.outcome import Locus

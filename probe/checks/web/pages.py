@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from probe.checks.web.endpoints import endpoint_scope, genuine, is_portal
+from probe.checks.web.common import genuine, is_portal
 from probe.checks.web.names import is_notice
 from probe.model.failure import is_local
 from probe.model.observation import HttpFetch, Observation
@@ -254,6 +254,3 @@ def _scope(target: Target, judged: list[Page]) -> Scope:
 def _note(judged: list[Page]) -> str:
     page = judged[0].walk.page if judged else None
     return str(page.status) if page is not None and page.status is not None else ""
-
-
-__all__ = ["HTTP", "alike", "endpoint_scope", "read_page"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from probe.checks.web.endpoints import genuine, read_tcp, read_tls
+from probe.checks.web.common import genuine
+from probe.checks.web.endpoints import read_tcp, read_tls
 from probe.checks.web.names import read_names
 from probe.checks.web.pages import leads_to_notice, read_page
 from probe.model.target import Target

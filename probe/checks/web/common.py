@@ -1,0 +1,27 @@
+"""What several readings of web facts share: genuine addresses, leaf certificates, portals."""
+
+from __future__ import annotations
+
+from probe.model.observation import TlsHandshake
+from probe.model.target import Target
+from probe.verdict.pair import Pairing
+from probe.verdict.read import Tried
+
+
+def genuine(pairing: Pairing, target: Target) -> frozenset[str]:
+    """Addresses that are the host's by somebody's word: vouched, or trusted; without any such word, all that were
+    walked."""
+    trusted = pairing.trusted(target.host)
+    walked = frozenset(w.ip for w in pairing.here if w.host == target.host and w.port == target.port)
+    return (trusted & walked) or (walked if not trusted else frozenset())
+
+
+def is_portal(pairing: Pairing) -> bool:
+    """Every canary that was reached showed somebody else's certificate: a login page, or a proxy for everything."""
+    state = pairing.line_state
+    return bool(state.portal_suspects) and state.portal_suspects >= state.canaries_reached
+
+
+def leaf(walk: Tried) -> str:
+    detail = walk.handshake.detail if walk.handshake else None
+    return detail.chain[0] if isinstance(detail, TlsHandshake) and detail.chain else ""
