@@ -22,7 +22,7 @@ from probe.inputs.categories import why_gated
 from probe.inputs.netdb import NetDb
 from probe.inputs.reference import load_reference
 from probe.inputs.targets import Planned, default_list, open_list
-from probe.model.errors import TargetError, UsageError
+from probe.model.errors import UsageError
 from probe.model.target import Target, address_of, parse_target
 from probe.net.trust import TrustStore, load_trust
 from probe.perform.world import WEB_PORTS, Policy
@@ -285,6 +285,3 @@ def announce(prepared: Prepared) -> dict[str, Any]:
         "also": "addresses and redirects of these names, on ports " + " ".join(map(str, sorted(p.policy.ports))),
         "software": f"vantage-probe {__version__}",
     }
-
-
-__all__ = ["Prepared", "TargetError", "Wanted", "announce", "prepare"]

@@ -230,6 +230,3 @@ def traffic(o: Observation) -> int:
     if o.kind == "dns.lookup":
         moved += getattr(detail, "size", 0) + 100
     return int(moved) + 120
-
-
-__all__ = ["Item", "Plan", "Sitting", "Watcher", "new_id", "traffic", "utc_text"]

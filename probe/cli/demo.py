@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,12 +15,8 @@ from rich.text import Text
 
 import probe
 from probe.app.demo.show import Shown, show
-from probe.app.prepare import Prepared
 from probe.app.report import make_report
-from probe.app.sitting import Item
-from probe.cli.progress import SIGNS, Progress, watcher_for
-from probe.model.measurement import Measurement
-from probe.model.verdict import Judgement
+from probe.cli.progress import SIGNS, watcher_for
 from probe.report.build import Wish
 from probe.report.formats import render, write_files
 
@@ -43,26 +40,14 @@ def demo(output: Path, as_json: bool) -> None:
     """
     output.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    found: dict[str, Judgement] = {}
-
-    def watch(prepared: Prepared) -> Progress:
-        progress = watcher_for(prepared, as_json=as_json)
-        tell = progress.finished
-
-        def finished(item: Item, judgement: Judgement, measurement: Measurement, took_ms: int) -> None:
-            found[item.target.url] = judgement
-            if as_json:
-                tell(item, judgement, measurement, took_ms)
-
-        progress.finished = finished  # type: ignore[method-assign]
-        return progress
-
-    outcome, world, prepared = trio.run(show, output, watch)
+    watch = partial(watcher_for, as_json=as_json, lines=as_json)
+    seen = trio.run(show, output, watch)
     shown = [
         Shown(p, j.outcome, j.layer, j.techniques, j.explanation)
-        for p in world.places
-        if (j := found.get(p.url)) is not None
+        for p in seen.world.places
+        if (j := seen.watcher.judged.get(p.url)) is not None
     ]
+    prepared, outcome = seen.prepared, seen.outcome
     report = make_report([prepared.db], Wish(_now(), "Demo: a small censored internet", "", "", probe.__version__))
     paths = write_files(render(report, "all"), output / "demo-report")
     if as_json:

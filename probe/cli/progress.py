@@ -38,20 +38,21 @@ SIGNS = {
 }
 
 
-def watcher_for(prepared: Prepared, *, as_json: bool) -> Progress:
-    """The view that suits where the output goes."""
+def watcher_for(prepared: Prepared, *, as_json: bool, lines: bool = True) -> Progress:
+    """The view that suits where the output goes; without `lines` nothing is printed of finished targets."""
     live = sys.stderr.isatty() and not as_json
-    return Progress(prepared, as_json=as_json, live=live, data=sys.stdout)
+    return Progress(prepared, as_json=as_json, live=live, data=sys.stdout, lines=lines)
 
 
 class Progress:
     """Counts and shows. Use as a context manager around the run."""
 
-    def __init__(self, prepared: Prepared, *, as_json: bool, live: bool, data: TextIO) -> None:
-        self.prepared, self.as_json, self.data = prepared, as_json, data
+    def __init__(self, prepared: Prepared, *, as_json: bool, live: bool, data: TextIO, lines: bool) -> None:
+        self.prepared, self.as_json, self.data, self.lines = prepared, as_json, data, lines
         self.total = len(prepared.items)
         self.counts: Counter[str] = Counter()
         self.findings: list[Judgement] = []
+        self.judged: dict[str, Judgement] = {}
         self.unsure: Counter[str] = Counter()
         self.helper_failed: str | None = None
         self.helper_worked = False
@@ -100,6 +101,7 @@ class Progress:
 
     def finished(self, item: Item, judgement: Judgement, measurement: Measurement, took_ms: int) -> None:
         self.current.pop(item.target.normal, None)
+        self.judged[item.target.url] = judgement
         self.counts[judgement.outcome] += 1
         if judgement.outcome in ("blocked", "likely_blocked", "impaired"):
             self.findings.append(judgement)
@@ -108,7 +110,7 @@ class Progress:
         if self.as_json:
             line = run_line(judgement, measurement, item.target.normal, item.inputs, took_ms)
             print(line, file=self.data, flush=True)
-        else:
+        elif self.lines:
             self._print(outcome_line(judgement, item.target.url))
         self._show()
 

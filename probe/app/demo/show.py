@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Protocol
 
 import trio
 
@@ -19,6 +20,7 @@ from probe.app.prepare import Prepared, Wanted, prepare
 from probe.app.run import Outcome, sit
 from probe.app.sitting import Watcher
 from probe.model.target import parse_target
+from probe.model.verdict import Judgement
 from probe.perform.world import Limits
 from probe.serve import Listen
 
@@ -42,9 +44,31 @@ class Shown:
         return bool(expect.met_by(self.outcome, self.layer, self.techniques))
 
 
-async def show(folder: Path, watch: Callable[[Prepared], Any]) -> tuple[Outcome, World, Prepared]:
-    """Open the world, start a helper that sees the truth, and measure every site. `watch` makes the watcher, which is
-    used as a context manager too. The database is `folder`/demo.db, made anew."""
+class Onlooker(Watcher, Protocol):
+    """A watcher that is also entered and left, and remembers what was judged, by URL."""
+
+    judged: dict[str, Judgement]
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A demo that was shown."""
+
+    outcome: Outcome
+    world: World
+    prepared: Prepared
+    watcher: Onlooker
+
+
+async def show(folder: Path, watch: Callable[[Prepared], Onlooker]) -> Seen:
+    """Open the world, start a helper that sees the truth, and measure every site while `watch`'s watcher looks on. The
+    database is `folder`/demo.db, made anew."""
     db = folder / "demo.db"
     for old in (db, db.with_name("demo.db-wal"), db.with_name("demo.db-shm")):
         old.unlink(missing_ok=True)
@@ -63,11 +87,11 @@ async def show(folder: Path, watch: Callable[[Prepared], Any]) -> tuple[Outcome,
         )
         bound = await nursery.start(help_until_cancelled, helper, DEMO_LIMITS)
         prepared = _prepared(world, db, bound.url)
-        watcher: Watcher = watch(prepared)
-        with watcher:  # type: ignore[attr-defined]
+        watcher = watch(prepared)
+        with watcher:
             outcome = await sit(prepared, watcher, limits=DEMO_LIMITS)
         nursery.cancel_scope.cancel()
-    return outcome, world, prepared
+    return Seen(outcome, world, prepared, watcher)
 
 
 def _prepared(world: World, db: Path, helper: str) -> Prepared:
