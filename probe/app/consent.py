@@ -38,7 +38,7 @@ What this program does, and what it can mean for you
   line should be yours, or its owner should know.
 
   What is kept. Facts about the answers, in one file on this machine, readable
-  by you. Your own address is taken out before anything is stored. Times,
+  by you. Your own address is taken out wherever it is recognised. Times,
   sites, and the network and place that you type, are kept.
 
   What is sent. Results go to nobody until you say so: probe bundle shows

@@ -17,7 +17,7 @@ _COMMON = frozenset(
 def local_scrubber() -> Scrubber:
     """What this machine knows of itself at this moment: addresses of its interfaces in use, host name, user name."""
     names = {socket.gethostname(), socket.gethostname().partition(".")[0], _user()}
-    return Scrubber(_own_addresses(), {n for n in names if len(n) >= 4 and n.lower() not in _COMMON})
+    return Scrubber(own_addresses(), {n for n in names if len(n) >= 4 and n.lower() not in _COMMON})
 
 
 def _user() -> str:
@@ -27,7 +27,8 @@ def _user() -> str:
         return ""
 
 
-def _own_addresses() -> Iterator[str]:
+def own_addresses() -> Iterator[str]:
+    """The addresses that this machine would send from, one of each family."""
     # Connecting a UDP socket sends nothing; it makes the kernel choose a source address (targets: RFC 5737, RFC 3849).
     for family, far in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
         try:

@@ -12,7 +12,8 @@ import httpx
 import trio
 
 from probe import __version__
-from probe.app.own import local_scrubber
+from probe.app.guard import Guard
+from probe.app.own import local_scrubber, own_addresses
 from probe.app.prepare import Prepared, platform_text
 from probe.app.sitting import Plan, Sitting, Watcher, new_id, utc_text
 from probe.model.errors import BundleError
@@ -47,14 +48,14 @@ async def sit(
 
     `source` is the address of ours to dial from, where there are several.
     """
-    scrubber = local_scrubber()
+    guard = Guard(local_scrubber(), tuple(own_addresses()))
     async with AsyncExitStack() as stack:
         store = stack.enter_context(Store.open(prepared.db))
         nursery = await stack.enter_async_context(trio.open_nursery())
         stack.callback(nursery.cancel_scope.cancel)
         net = await TrioNet.start(nursery, source=source)
         client = await stack.enter_async_context(helper_client(prepared)) if prepared.helpers else None
-        seen = await greet(client, prepared.helpers, scrubber.learn) if client else SeenClient()
+        seen = await greet(client, prepared.helpers, guard.learn) if client else SeenClient()
         world = World(
             net=net,
             trust=prepared.trust,
@@ -62,10 +63,10 @@ async def sit(
             limits=limits or Limits(),
             local_resolvers=prepared.local_resolvers,
             helper_client=client,
-            learn_address=scrubber.learn,
+            learn_address=guard.learn,
         )
         plan = plan_of(prepared, store, utc_text(net.clock.now_us()), seen)
-        sitting = Sitting(plan, store, world, prepared.reference, watcher, Governor(), scrub=scrubber)
+        sitting = Sitting(plan, store, world, prepared.reference, watcher, Governor(), scrub=guard)
         nursery.start_soon(_stop_on_signal, sitting.stop.halt)
         await sitting.run()
         return Outcome(
