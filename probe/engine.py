@@ -12,8 +12,9 @@ import trio
 
 from probe.checks import CHECKS, Question
 from probe.model.errors import BundleError
+from probe.model.kinds import Conclusion, ControlAsk, HttpFetch, LineState
 from probe.model.measurement import Measurement
-from probe.model.observation import Blob, Conclusion, ControlAsk, Draft, HttpFetch, LineState, Observation
+from probe.model.observation import Blob, Draft, Observation
 from probe.model.step import AskControl, Step
 from probe.model.vantage import Vantage
 from probe.perform import PERFORMERS

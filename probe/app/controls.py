@@ -9,8 +9,9 @@ from pathlib import Path
 
 from probe.app.judge import observations_of, parse_time, seconds_between
 from probe.model.errors import BundleError, StoreError, TargetError
+from probe.model.kinds import DnsLookup, TlsHandshake
 from probe.model.measurement import Measurement
-from probe.model.observation import Blob, DnsLookup, TlsHandshake
+from probe.model.observation import Blob
 from probe.model.target import Target, parse_target
 from probe.model.vantage import Run, Vantage
 from probe.store.blobs import pack_blob

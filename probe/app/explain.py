@@ -11,7 +11,7 @@ from probe.checks import RULES, RULESET
 from probe.inputs.categories import CATEGORIES
 from probe.model.errors import UsageError
 from probe.model.failure import FAILURES
-from probe.model.observation import KINDS
+from probe.model.kinds import KINDS
 from probe.model.outcome import LAYERS, OUTCOME_MEANING, REASON_MEANING, TECHNIQUES, prefixes
 
 FAULT = {

@@ -10,7 +10,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from probe.model.observation import Blob, HttpFetch
+from probe.model.kinds import HttpFetch
+from probe.model.observation import Blob
 from probe.store.scrub import Scrubber
 from probe.wire.facts import ObservationRow, Row
 

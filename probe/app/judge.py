@@ -12,8 +12,9 @@ from typing import Any
 from probe.checks import RULESET
 from probe.engine import FROM_DB
 from probe.model.errors import BundleError, StoreError, TargetError
+from probe.model.kinds import ControlAsk, HttpFetch
 from probe.model.measurement import Measurement
-from probe.model.observation import ControlAsk, HttpFetch, Observation
+from probe.model.observation import Observation
 from probe.model.outcome import LAYERS
 from probe.model.target import parse_target
 from probe.model.vantage import Run, Vantage

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import trio
 
-from probe.model.observation import DnsLookup, LineState, Observation, TcpConnect, TlsVerify
+from probe.model.kinds import DnsLookup, LineState, TcpConnect, TlsVerify
+from probe.model.observation import Observation
 from probe.verdict.case import Case
 from probe.verdict.read import accepted, answer_addresses, is_own_resolver
 from probe.verdict.reference import Reference

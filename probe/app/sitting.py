@@ -21,8 +21,9 @@ from probe.app.judge import judge_case, keep_verdict
 from probe.app.line import LineWatch
 from probe.checks import Question
 from probe.engine import Stop, measure
+from probe.model.kinds import LineState
 from probe.model.measurement import Measurement
-from probe.model.observation import LineState, Observation
+from probe.model.observation import Observation
 from probe.model.step import Step
 from probe.model.target import Target
 from probe.model.vantage import Run, Vantage

@@ -10,17 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from probe.model.failure import explain_failure
-from probe.model.observation import (
-    Conclusion,
-    ControlAsk,
-    DnsLookup,
-    HttpFetch,
-    LineState,
-    Observation,
-    Skipped,
-    TlsHandshake,
-    TlsVerify,
-)
+from probe.model.kinds import Conclusion, ControlAsk, DnsLookup, HttpFetch, LineState, Skipped, TlsHandshake, TlsVerify
+from probe.model.observation import Observation
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,30 @@ from collections.abc import Callable, Iterator
 
 from probe.checks import line
 from probe.checks.question import Question
-from probe.checks.web import steps
-from probe.checks.web.reading import read_web
-from probe.checks.web.rules import DOMAINS, RULESET_VERSION, WEB_RULES
+from probe.checks.web import reading, rules, steps
 from probe.model.step import Step
 from probe.verdict.case import Case
+from probe.verdict.findings import Domain, Findings
 from probe.verdict.judge import Ruleset
+from probe.verdict.reference import Reference
+from probe.verdict.rule import Rule
 
 Check = Callable[[Question, Case], Iterator[Step]]
+Read = Callable[[Case, Reference], tuple[Findings, ...]]
+
+RULESET_VERSION = "2026.2"
 # The names that a measurement's `checks` may hold. A helper answers for given endpoints with the same web check.
 CHECKS: dict[str, Check] = {"web": steps.next_steps, "line": line.next_steps, "endpoints": steps.next_steps}
-RULES = WEB_RULES
-RULESET = Ruleset(RULESET_VERSION, RULES, read_web)
+READINGS: tuple[Read, ...] = (reading.read_web,)
+DOMAINS: tuple[Domain, ...] = (*rules.DOMAINS,)
+RULES: tuple[Rule, ...] = (*rules.WEB_RULES,)
+
+
+def read(case: Case, reference: Reference) -> tuple[Findings, ...]:
+    """All findings of all checks."""
+    return tuple(findings for reading in READINGS for findings in reading(case, reference))
+
+
+RULESET = Ruleset(RULESET_VERSION, RULES, read)
 
 __all__ = ["CHECKS", "DOMAINS", "RULES", "RULESET", "Check", "Question"]

@@ -19,8 +19,9 @@ import trio
 from probe.engine import Stop, measure
 from probe.helper.limits import HelperLimits, cost_of, question_for
 from probe.model.errors import BundleError, ProbeError, RefusedError
+from probe.model.kinds import LineState
 from probe.model.measurement import Measurement
-from probe.model.observation import Blob, LineState
+from probe.model.observation import Blob
 from probe.model.target import Target, parse_target
 from probe.model.vantage import Run, Vantage
 from probe.perform.world import World

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from probe.model.observation import Icmp, TcpInfo
+from probe.model.kinds import Icmp, TcpInfo
 
 
 @dataclass(frozen=True, slots=True)

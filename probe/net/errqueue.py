@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from probe.model.observation import Icmp
+from probe.model.kinds import Icmp
 from probe.net.base import Failure
 from probe.net.classify import errno_failure
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from probe.model.observation import Icmp, TcpInfo
+from probe.model.kinds import Icmp, TcpInfo
 from probe.net.base import Datagram, Dialed, Echoes, Failure, Resolved, Shaken, Stream, UdpPlan
 from probe.net.classify import DEADLINE
 

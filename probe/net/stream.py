@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from probe.model.observation import TcpInfo
+from probe.model.kinds import TcpInfo
 from probe.net.base import Failure
 from probe.net.classify import errno_failure
 from probe.net.tcpinfo import read_tcp_info

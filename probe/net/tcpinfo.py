@@ -10,7 +10,7 @@ import socket
 import struct
 import sys
 
-from probe.model.observation import TcpInfo
+from probe.model.kinds import TcpInfo
 
 # Through `bytes_retrans`: 8 bytes of state and flags, 24 u32 (rto .. total_retrans), 4 u64 (pacing_rate ..
 # bytes_received), 6 u32 (segs_out .. data_segs_out), 4 u64, 2 u32, 2 u64.

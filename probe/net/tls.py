@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from probe.model.observation import TcpInfo
+from probe.model.kinds import TcpInfo
 from probe.net.base import Clock, Failure, Shaken, Stream
 from probe.net.classify import DEADLINE, classify
 from probe.net.tlscontext import ALERT_REASONS, INCOMPATIBLE, context, peer_chain

@@ -25,7 +25,7 @@ import certifi
 from OpenSSL import crypto
 
 from probe.model.errors import UsageError
-from probe.model.observation import TlsVerify
+from probe.model.kinds import TlsVerify
 from probe.wire.certificates import Certificate, covers, summarize
 
 # OpenSSL x509_vfy.h: verify codes that have a reason of their own; any other is `invalid`.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from probe.model.observation import Icmp
+from probe.model.kinds import Icmp
 from probe.net.base import Clock, Datagram, Echoes, Failure, UdpPlan
 from probe.net.classify import DEADLINE, errno_failure
 from probe.net.dial import open_socket

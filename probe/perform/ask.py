@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx
 import trio
 
-from probe.model.observation import Icmp
+from probe.model.kinds import Icmp
 from probe.model.target import address_of
 from probe.net.base import Failure, Shaken, Stream
 from probe.net.classify import DEADLINE

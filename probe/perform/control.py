@@ -15,7 +15,8 @@ import trio
 
 import probe
 from probe.model.errors import BundleError
-from probe.model.observation import ControlAsk, Draft
+from probe.model.kinds import ControlAsk
+from probe.model.observation import Draft
 from probe.model.step import AskControl
 from probe.net.base import Failure
 from probe.net.classify import classify

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 import trio
 
-from probe.model.observation import Blob, Draft, HttpFetch, PageFeatures
+from probe.model.kinds import HttpFetch, PageFeatures
+from probe.model.observation import Blob, Draft
 from probe.model.step import Fetch, Walk
 from probe.model.target import DEFAULT_PORTS
 from probe.net.base import Failure, Stream

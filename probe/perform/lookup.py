@@ -11,7 +11,8 @@ import hashlib
 import ipaddress
 from dataclasses import dataclass, replace
 
-from probe.model.observation import Blob, DnsLookup, Draft, Icmp, Record, Skipped
+from probe.model.kinds import DnsLookup, Icmp, Record, Skipped
+from probe.model.observation import Blob, Draft
 from probe.model.step import Lookup
 from probe.net.base import Datagram, Echoes, Failure
 from probe.perform.ask import MESSAGE, Asked, Resolver, ask_stream, parse_resolver

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from probe.model.observation import Blob, Draft, Skipped, TcpConnect, TlsHandshake, TlsVerify
+from probe.model.kinds import Skipped, TcpConnect, TlsHandshake, TlsVerify
+from probe.model.observation import Blob, Draft
 from probe.model.step import Walk
 from probe.net.base import Dialed, Shaken, Stream
 from probe.perform.fetch import perform_fetch

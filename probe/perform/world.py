@@ -10,7 +10,8 @@ from typing import Protocol
 
 import httpx
 
-from probe.model.observation import Blob, Draft, TlsVerify
+from probe.model.kinds import TlsVerify
+from probe.model.observation import Blob, Draft
 from probe.net.base import Net, UdpPlan
 from probe.wire.content import DECODED_CAP
 from probe.wire.http1 import FIREFOX, HeaderProfile

@@ -14,7 +14,8 @@ from cryptography import x509
 
 from probe.model.corpus import Evidence, EvidenceRoom, Judged
 from probe.model.failure import explain_failure
-from probe.model.observation import DnsLookup, HttpFetch, Observation, TcpConnect, TlsHandshake, TlsVerify
+from probe.model.kinds import DnsLookup, HttpFetch, TcpConnect, TlsHandshake, TlsVerify
+from probe.model.observation import Observation
 from probe.report.events import outcome_of
 from probe.report.model import Exhibit, Witness
 from probe.report.words import count, tame, took

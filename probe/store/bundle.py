@@ -24,8 +24,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from probe import __version__
 from probe.model.errors import BundleError, StoreError
+from probe.model.kinds import ControlAsk
 from probe.model.measurement import Measurement
-from probe.model.observation import Blob, ControlAsk
+from probe.model.observation import Blob
 from probe.model.vantage import Run, Vantage
 from probe.store.schema import SCHEMA_VERSION
 from probe.store.sqlite import Store, insert_statement

@@ -29,15 +29,23 @@ Witness = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """The closed set of words of each finding of one layer. `symptom` always begins with `none`; `proofs` maps each
-    proof to the symptoms it can go with. `never_bare` symptoms are only found together with a proof; all others may
-    also come with the proof `none`."""
+    """The closed set of words of each finding about one thing of one layer. `symptom` always begins with `none`;
+    `proofs` maps each proof to the symptoms it can go with. `never_bare` symptoms are only found together with a proof;
+    all others may also come with the proof `none`. `prefix` begins the ids of its rules. `about` names what is read
+    where a layer has more than one such set: rules and findings meet by it."""
 
     layer: Layer
+    prefix: str
     symptom: tuple[str, ...]
     proofs: Mapping[str, tuple[str, ...]]
     never_bare: tuple[str, ...] = ()
     path: tuple[str, ...] = ("unproven",)
+    about: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What findings and rules of this domain meet by: `about`, else the layer."""
+        return self.about or self.layer
 
     def table(self) -> dict[str, tuple[str, ...]]:
         return {
@@ -78,3 +86,9 @@ class Findings:
     scope: Scope = field(default_factory=Scope)
     witness: tuple[Witness, ...] = ()
     note: str = ""
+    about: str = ""
+
+    @property
+    def subject(self) -> str:
+        """See `Domain.subject`."""
+        return self.about or self.layer

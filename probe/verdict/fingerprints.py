@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from probe.model.observation import HttpFetch
+from probe.model.kinds import HttpFetch
 from probe.model.vantage import Vantage
 from probe.verdict.reference import Fingerprint, Reference
 

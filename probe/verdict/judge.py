@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from probe.model.observation import Conclusion
+from probe.model.kinds import Conclusion
 from probe.model.outcome import LAYERS, OUTCOMES, Layer
 from probe.model.verdict import Judgement, LayerVerdict
 from probe.verdict.case import Case, without_old_controls
@@ -71,7 +71,7 @@ def judge(case: Case, reference: Reference, ruleset: Ruleset) -> Judgement:
 
 def decide(rules: tuple[Rule, ...], findings: Findings) -> Decided:
     """The verdict of one layer of one hop: the first matching rule of the lowest tier."""
-    matched = matching(rules, findings.layer, findings.values)
+    matched = matching(rules, findings.subject, findings.values)
     rule = matched[0]
     technique = None
     if rule.outcome in CLAIMS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probe.model.observation import HttpFetch
+from probe.model.kinds import HttpFetch
 from probe.verdict.read import REDIRECTS
 from probe.wire.page import similarity
 

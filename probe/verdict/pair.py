@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from probe.model.failure import is_local
-from probe.model.observation import DnsLookup, HttpFetch, LineState, Observation
+from probe.model.kinds import DnsLookup, HttpFetch, LineState
+from probe.model.observation import Observation
 from probe.model.outcome import Contrast
 from probe.model.target import address_of
 from probe.verdict.case import Case

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from probe.model.errors import TargetError
-from probe.model.observation import DnsLookup, HttpFetch, Observation, TcpConnect, TlsHandshake, TlsVerify
+from probe.model.kinds import DnsLookup, HttpFetch, TcpConnect, TlsHandshake, TlsVerify
+from probe.model.observation import Observation
 from probe.model.target import Target, address_of, parse_target
 
 D = TypeVar("D")

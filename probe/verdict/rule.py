@@ -34,14 +34,20 @@ class Rule:
     reason: Reason | None = None
     technique: str = ""
     status: Status = "stable"
+    about: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What findings it is for: see `probe.verdict.findings.Domain.subject`."""
+        return self.about or self.layer
 
     def matches(self, values: Mapping[str, str]) -> bool:
         return all(values.get(name) in admitted for name, admitted in self.when.items())
 
 
-def matching(rules: tuple[Rule, ...], layer: Layer, values: Mapping[str, str]) -> tuple[Rule, ...]:
-    """All rules of the layer that match, by tier, then in table order."""
-    found = [rule for rule in rules if rule.layer == layer and rule.matches(values)]
+def matching(rules: tuple[Rule, ...], subject: str, values: Mapping[str, str]) -> tuple[Rule, ...]:
+    """All rules for such findings that match, by tier, then in table order."""
+    found = [rule for rule in rules if rule.subject == subject and rule.matches(values)]
     return tuple(sorted(found, key=lambda rule: TIERS.index(rule.tier)))
 
 

@@ -20,7 +20,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from probe.model.observation import Record
+from probe.model.kinds import Record
 
 # DNS Flag Day 2020: an answer up to this size crosses practically every path unfragmented.
 UDP_PAYLOAD = 1232

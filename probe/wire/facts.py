@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from probe.model.errors import BundleError
+from probe.model.kinds import KINDS, Detail, Opaque
 from probe.model.measurement import Measurement
-from probe.model.observation import KINDS, Blob, Detail, Observation, Opaque
+from probe.model.observation import Blob, Observation
 from probe.model.vantage import Run, Vantage
 from probe.wire.codec import CodecError, decode, encode
 

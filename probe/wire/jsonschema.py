@@ -11,8 +11,8 @@ import types
 from collections.abc import Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from probe.model.kinds import KINDS
 from probe.model.measurement import Measurement
-from probe.model.observation import KINDS
 from probe.model.vantage import Run, Vantage
 from probe.wire.bundle import BUNDLE_FORMAT, RECEIPT_FORMAT, Manifest, Receipt
 from probe.wire.codec import MAX_INT, MAX_ITEMS, MAX_TEXT

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from probe.model.observation import PageFeatures
+from probe.model.kinds import PageFeatures
 
 PAGE_BYTES = 262_144
 MAX_TITLE = 300

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from probe.model.errors import TargetError
-from probe.model.observation import HttpFetch
+from probe.model.kinds import HttpFetch
 from probe.model.target import Target, address_of, parse_target
 
 MAX_LOCATION = 8_192

@@ -20,8 +20,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from probe.model.kinds import LineState
 from probe.model.measurement import Measurement
-from probe.model.observation import LineState
 from probe.model.target import Target, parse_target
 from probe.model.vantage import Vantage
 from probe.verdict.case import Case, Control, ControlSource

@@ -18,20 +18,20 @@ import ipaddress
 from dataclasses import dataclass, field
 from typing import Any
 
-from probe.model.observation import (
+from probe.model.kinds import (
     Conclusion,
     ControlAsk,
     Detail,
     DnsLookup,
     HttpFetch,
     LineState,
-    Observation,
     Record,
     Skipped,
     TcpConnect,
     TlsHandshake,
     TlsVerify,
 )
+from probe.model.observation import Observation
 from probe.model.target import Target, parse_target
 from probe.verdict.read import SIBLING, TRIAL
 from probe.verdict.reference import Fingerprint, Reference, SpecialBlock

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from probe.model.observation import LineState
+from probe.model.kinds import LineState
 from probe.model.target import parse_target
 from probe.verdict.case import Case, Control, ControlSource
 from tests.cases import FIELD, case, measurement

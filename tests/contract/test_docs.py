@@ -9,7 +9,7 @@ import pytest
 from probe.checks import RULES
 from probe.cli import COMMANDS
 from probe.model.failure import FAILURES
-from probe.model.observation import KINDS
+from probe.model.kinds import KINDS
 from probe.store.schema import TABLES
 from tests.tools.render_docs import PAGES, stale
 

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from probe.model import observation as kinds
+from probe.model import kinds
 from probe.model.errors import BundleError
-from probe.model.observation import KINDS
+from probe.model.kinds import KINDS
 from probe.store.bundle import cuts, seal_cut
 from probe.store.scrub import Scrubber
 from probe.store.sqlite import Store

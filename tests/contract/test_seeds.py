@@ -8,7 +8,7 @@ import pytest
 
 from probe.inputs.folders import data_folder
 from probe.inputs.reference import load_reference
-from probe.model.observation import HttpFetch, PageFeatures
+from probe.model.kinds import HttpFetch, PageFeatures
 from probe.model.target import parse_target
 from probe.model.vantage import Vantage
 from probe.verdict.fingerprints import in_scope, match_address, match_page, matches

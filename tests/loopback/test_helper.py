@@ -19,8 +19,9 @@ import trio
 
 from probe.helper.app import Helper, helper_app
 from probe.helper.limits import SERVE_LIMITS, HelperLimits
+from probe.model.kinds import ControlAsk, TlsVerify
 from probe.model.measurement import Measurement
-from probe.model.observation import Blob, ControlAsk, Draft, TlsVerify
+from probe.model.observation import Blob, Draft
 from probe.model.step import AskControl
 from probe.model.vantage import Run, Vantage
 from probe.net.clock import RealClock

@@ -20,8 +20,8 @@ from probe.app.demo.world import open_world
 from probe.checks import Question
 from probe.engine import measure
 from probe.helper.app import Helper, helper_app
+from probe.model.kinds import ControlAsk, DnsLookup, HttpFetch
 from probe.model.measurement import Measurement
-from probe.model.observation import ControlAsk, DnsLookup, HttpFetch
 from probe.model.target import parse_target
 from probe.model.vantage import Run, Vantage
 from probe.net.trionet import TrioNet

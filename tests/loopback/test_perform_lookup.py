@@ -14,7 +14,7 @@ import h2.events
 import pytest
 import trio
 
-from probe.model.observation import DnsLookup
+from probe.model.kinds import DnsLookup
 from probe.model.step import Lookup
 from probe.net.trionet import TrioNet
 from probe.net.trust import TrustStore

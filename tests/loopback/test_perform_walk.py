@@ -10,7 +10,7 @@ import h2.events
 import pytest
 import trio
 
-from probe.model.observation import HttpFetch, TcpConnect, TlsHandshake, TlsVerify
+from probe.model.kinds import HttpFetch, TcpConnect, TlsHandshake, TlsVerify
 from probe.model.step import Fetch, Walk
 from probe.model.target import parse_target
 from probe.net.trionet import TrioNet

@@ -8,13 +8,12 @@ from hypothesis import strategies as st
 
 from probe.app.judge import control_source
 from probe.model.failure import FAILURES
-from probe.model.observation import (
+from probe.model.kinds import (
     Conclusion,
     ControlAsk,
     DnsLookup,
     HttpFetch,
     LineState,
-    Observation,
     Opaque,
     PageFeatures,
     Record,
@@ -23,6 +22,7 @@ from probe.model.observation import (
     TlsHandshake,
     TlsVerify,
 )
+from probe.model.observation import Observation
 from probe.model.target import parse_target
 from probe.model.vantage import Vantage
 from probe.verdict.case import Case, Control

@@ -14,7 +14,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from probe.app.explain import FAULT
 from probe.cli import root
 from probe.model.failure import FAILURES
-from probe.model.observation import KINDS, Icmp, PageFeatures, Record, TcpInfo
+from probe.model.kinds import KINDS, Icmp, PageFeatures, Record, TcpInfo
 from probe.store.schema import FACT_TABLES, SCHEMA_VERSION, TABLES, VIEWS
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs"
@@ -56,7 +56,7 @@ def database() -> Lines:
 def kinds() -> Lines:
     """docs/kinds.md."""
     yield "# Kinds of observations\n"
-    yield MADE.format(source="probe/model/observation.py")
+    yield MADE.format(source="probe/model/kinds.py")
     yield (
         "An observation is one operation and what happened: an envelope (see [database](database.md#observation))\n"
         "and a JSON detail by kind. A field that holds its default is left out. Kinds grow by optional fields only; a\n"

@@ -10,8 +10,9 @@ import trio
 from probe.checks import Question
 from probe.engine import STEPS_MAX, Keep, Stop, measure
 from probe.model.errors import StoreError
+from probe.model.kinds import Conclusion, ControlAsk, LineState
 from probe.model.measurement import Measurement
-from probe.model.observation import Blob, Conclusion, ControlAsk, LineState, Observation
+from probe.model.observation import Blob, Observation
 from probe.model.step import Step, Walk
 from probe.model.target import parse_target
 from probe.net.base import Failure

@@ -11,8 +11,9 @@ from click.testing import CliRunner, Result
 from probe.cli import root
 from probe.cli.text import columns, safe
 from probe.model.failure import FAILURES
+from probe.model.kinds import ControlAsk, DnsLookup, HttpFetch, Record, Skipped, TcpConnect, TlsHandshake
 from probe.model.measurement import Measurement
-from probe.model.observation import ControlAsk, DnsLookup, Draft, HttpFetch, Record, Skipped, TcpConnect, TlsHandshake
+from probe.model.observation import Draft
 from probe.model.observation import Observation as Fact
 from probe.model.outcome import OUTCOMES, REASONS, TECHNIQUES
 from probe.model.vantage import Run, Vantage

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from probe.checks.question import Question
 from probe.model.failure import is_local
-from probe.model.observation import ControlAsk, DnsLookup, Observation
+from probe.model.kinds import ControlAsk, DnsLookup
+from probe.model.observation import Observation
 from probe.model.step import Fetch, Lookup, Step, Walk
 from probe.model.target import build_url
 from probe.verdict.case import Case

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probe.model.observation import TlsHandshake
+from probe.model.kinds import TlsHandshake
 from probe.model.target import Target
 from probe.verdict.pair import Pairing
 from probe.verdict.read import Tried

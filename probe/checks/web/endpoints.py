@@ -14,7 +14,8 @@ from typing import Literal
 from probe.checks.web.common import genuine, is_portal, leaf
 from probe.checks.web.forged import certificate_findings, forged_walks
 from probe.model.failure import is_local
-from probe.model.observation import Observation, TcpConnect, TlsHandshake, TlsVerify
+from probe.model.kinds import TcpConnect, TlsHandshake, TlsVerify
+from probe.model.observation import Observation
 from probe.model.target import Target
 from probe.model.verdict import Scope
 from probe.verdict.findings import Domain, Findings
@@ -22,9 +23,10 @@ from probe.verdict.judge import ended
 from probe.verdict.pair import Pairing, contrast, was_busy
 from probe.verdict.read import Tried
 
-TCP = Domain("tcp", ("none", "timeout", "reset", "refused", "unreachable", "error"), {})
+TCP = Domain("tcp", "TCP", ("none", "timeout", "reset", "refused", "unreachable", "error"), {})
 TLS = Domain(
     "tls",
+    "TLS",
     ("none", "timeout", "reset", "eof", "alert", "garbage", "error", "self_signed", "ca_signed", "bad_chain"),
     {
         "contradicted": ("self_signed", "ca_signed"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probe.checks.web.common import genuine, is_portal, leaf
-from probe.model.observation import TlsVerify
+from probe.model.kinds import TlsVerify
 from probe.model.target import Target
 from probe.model.verdict import Scope
 from probe.verdict.findings import Findings

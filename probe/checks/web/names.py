@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from probe.checks.web.common import is_portal, leaf
 from probe.model.failure import is_local
-from probe.model.observation import DnsLookup, HttpFetch, Observation
+from probe.model.kinds import DnsLookup, HttpFetch
+from probe.model.observation import Observation
 from probe.model.outcome import Locus
 from probe.model.target import address_of
 from probe.model.verdict import Scope
@@ -24,6 +25,7 @@ from probe.verdict.read import Tried, accepted, answer_addresses, is_own_resolve
 
 DNS = Domain(
     "dns",
+    "DNS",
     ("none", "bogon", "blockpage", "other", "nxdomain", "empty", "refused", "servfail", "timeout", "unproven"),
     {
         "twin": ("bogon", "blockpage", "other"),

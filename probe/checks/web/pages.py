@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from probe.checks.web.common import genuine, is_portal
 from probe.checks.web.names import is_notice
 from probe.model.failure import is_local
-from probe.model.observation import HttpFetch, Observation
+from probe.model.kinds import HttpFetch
+from probe.model.observation import Observation
 from probe.model.outcome import Contrast
 from probe.model.target import Target
 from probe.model.verdict import Scope
@@ -25,6 +26,7 @@ from probe.verdict.read import Tried, redirect_target
 
 HTTP = Domain(
     "http",
+    "WEB",
     (
         "none", "timeout", "reset", "eof", "truncated", "error", "garbled",
         "blockpage", "redirect", "refusal", "status", "differs", "portal", "parental",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from probe.checks.question import Question
 from probe.checks.web.again import repeats, trials
-from probe.model.observation import ControlAsk, DnsLookup, HttpFetch
+from probe.model.kinds import ControlAsk, DnsLookup, HttpFetch
 from probe.model.step import AskControl, Fetch, Lookup, Step, Walk
 from probe.model.target import address_of, build_url
 from probe.verdict.case import Case

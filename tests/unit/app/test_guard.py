@@ -8,7 +8,8 @@ import json
 import pytest
 
 from probe.app.guard import Guard
-from probe.model.observation import Blob, DnsLookup, HttpFetch, Record, TcpConnect
+from probe.model.kinds import DnsLookup, HttpFetch, Record, TcpConnect
+from probe.model.observation import Blob
 from probe.store.scrub import MARK, Scrubber
 from probe.wire.facts import ObservationRow, detail_text
 

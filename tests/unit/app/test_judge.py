@@ -23,8 +23,9 @@ from probe.app.judge import (
     verdict_rows,
 )
 from probe.model.errors import BundleError
+from probe.model.kinds import ControlAsk
 from probe.model.measurement import Measurement
-from probe.model.observation import Blob, ControlAsk, Observation
+from probe.model.observation import Blob, Observation
 from probe.model.vantage import Run, Vantage
 from probe.store.sqlite import Store
 from probe.verdict.case import Case

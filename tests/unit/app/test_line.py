@@ -8,7 +8,8 @@ import pytest
 import trio
 
 from probe.app.line import CANARY_PATIENCE_S, LineWatch
-from probe.model.observation import ControlAsk, DnsLookup, LineState, Observation, Record, TcpConnect, TlsVerify
+from probe.model.kinds import ControlAsk, DnsLookup, LineState, Record, TcpConnect, TlsVerify
+from probe.model.observation import Observation
 from tests.cases.build import REFERENCE
 
 CANARY, ME, OTHER = "1" * 32, "2" * 32, "3" * 32

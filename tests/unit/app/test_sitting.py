@@ -14,8 +14,9 @@ from probe.app.judge import HEADLINE, field_measurements, rejudge
 from probe.app.sitting import Item, Plan, Sitting, traffic
 from probe.engine import Stop
 from probe.model.errors import StoreError
+from probe.model.kinds import DnsLookup, HttpFetch
 from probe.model.measurement import Measurement
-from probe.model.observation import DnsLookup, HttpFetch, Observation
+from probe.model.observation import Observation
 from probe.model.step import Step
 from probe.model.target import parse_target
 from probe.model.vantage import Run, Vantage

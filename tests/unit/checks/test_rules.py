@@ -20,26 +20,26 @@ LOCK = Path(__file__).parents[2] / "rules.lock"
 
 
 def first_tier(domain: Domain, values: dict[str, str]) -> tuple[Rule, ...]:
-    found = matching(RULES, domain.layer, values)
+    found = matching(RULES, domain.subject, values)
     return tuple(rule for rule in found if rule.tier == found[0].tier)
 
 
-@pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.layer)
+@pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.subject)
 def test_exactly_one_rule_decides_every_combination(domain: Domain) -> None:
     found = [(values, first_tier(domain, values)) for values in domain.combinations()]
     assert [(values, [r.id for r in rules]) for values, rules in found if len(rules) != 1] == []
 
 
-@pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.layer)
+@pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.subject)
 def test_no_rule_is_dead(domain: Domain) -> None:
     deciding = {first_tier(domain, values)[0].id for values in domain.combinations()}
-    assert {rule.id for rule in RULES if rule.layer == domain.layer} - deciding == set()
+    assert {rule.id for rule in RULES if rule.subject == domain.subject} - deciding == set()
 
 
-@pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.layer)
+@pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.subject)
 def test_combinations_admit_only_words_of_the_domain(domain: Domain) -> None:
     table = domain.table()
-    for rule in (r for r in RULES if r.layer == domain.layer):
+    for rule in (r for r in RULES if r.subject == domain.subject):
         assert set(rule.when) <= set(table), rule.id
         assert all(set(words) <= set(table[name]) for name, words in rule.when.items()), rule.id
 
@@ -49,7 +49,8 @@ def techniques() -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for domain in DOMAINS:
         for values in domain.combinations():
-            findings = Findings(domain.layer, "site.example", 0, values, technique_of(domain, values["symptom"]))
+            technique = technique_of(domain, values["symptom"])
+            findings = Findings(domain.layer, "site.example", 0, values, technique, about=domain.about)
             verdict = decide(RULES, findings).verdict
             if verdict.outcome in CLAIMS and verdict.technique:
                 found[verdict.rule].add(verdict.technique)
@@ -82,7 +83,7 @@ def test_ids_are_given_once() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
 
 
-@pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.layer)
+@pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.subject)
 def test_nothing_is_claimed_on_a_sick_line_or_after_one_try(domain: Domain) -> None:
     for values in domain.combinations():
         rule = first_tier(domain, values)[0]
@@ -92,7 +93,7 @@ def test_nothing_is_claimed_on_a_sick_line_or_after_one_try(domain: Domain) -> N
             assert values["repeat"] == "repeated" and values["contrast"] == "only_here", values
 
 
-@pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.layer)
+@pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.subject)
 def test_without_a_control_only_what_proves_itself_is_claimed(domain: Domain) -> None:
     for values in domain.combinations():
         rule = first_tier(domain, values)[0]

@@ -6,7 +6,7 @@ import pytest
 
 from probe.model.cell import bin_of
 from probe.model.failure import BY_WORD, FAILURES, explain_failure, is_local
-from probe.model.observation import KINDS
+from probe.model.kinds import KINDS
 from probe.model.outcome import LAYERS, OUTCOME_MEANING, OUTCOMES, REASON_MEANING, REASONS, TECHNIQUES, common_ancestor
 
 CONTRACT_OUTCOMES = ("ok", "blocked", "likely_blocked", "impaired", "restricted", "down", "insufficient")

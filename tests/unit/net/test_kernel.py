@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from probe.model.observation import Icmp
+from probe.model.kinds import Icmp
 from probe.net.base import Failure
 from probe.net.errqueue import QueuedError, parse_error
 from probe.net.tcpinfo import parse_tcp_info

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from probe.model.observation import Blob, Draft, TlsVerify
+from probe.model.kinds import TlsVerify
+from probe.model.observation import Blob, Draft
 from probe.net.base import Net, UdpPlan
 from probe.perform.world import Limits, Policy, Trust, World
 

@@ -11,7 +11,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.model.observation import HttpFetch
+from probe.model.kinds import HttpFetch
 from probe.model.step import Fetch, Lookup, Walk
 from probe.net.fakenet import FakeNet, Hello, Peer
 from probe.perform import perform_lookup, perform_walk

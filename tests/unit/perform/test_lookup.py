@@ -7,7 +7,7 @@ import dns.message
 import dns.rrset
 import pytest
 
-from probe.model.observation import DnsLookup, Skipped
+from probe.model.kinds import DnsLookup, Skipped
 from probe.model.step import Lookup
 from probe.net.base import Datagram, Failure
 from probe.net.fakenet import SILENCE, FakeNet, Hello, Peer

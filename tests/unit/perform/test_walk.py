@@ -7,7 +7,7 @@ import ipaddress
 import pytest
 import trio
 
-from probe.model.observation import HttpFetch, Skipped, TcpConnect, TlsHandshake, TlsVerify
+from probe.model.kinds import HttpFetch, Skipped, TcpConnect, TlsHandshake, TlsVerify
 from probe.model.step import Fetch, Walk
 from probe.net.base import Failure
 from probe.net.fakenet import SILENCE, FakeNet, Hello, Peer, Says

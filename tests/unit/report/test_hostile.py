@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from probe.app.report import make_report
-from probe.model.observation import DnsLookup, HttpFetch, PageFeatures, Record, TlsHandshake
+from probe.model.kinds import DnsLookup, HttpFetch, PageFeatures, Record, TlsHandshake
 from probe.report.build import Wish
 from probe.report.exhibits import page_text, utc
 from probe.report.formats import md, render

@@ -14,18 +14,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from probe.model.kinds import DnsLookup, HttpFetch, PageFeatures, Record, TcpConnect, TcpInfo, TlsHandshake
 from probe.model.measurement import Measurement
-from probe.model.observation import (
-    Blob,
-    DnsLookup,
-    HttpFetch,
-    Observation,
-    PageFeatures,
-    Record,
-    TcpConnect,
-    TcpInfo,
-    TlsHandshake,
-)  # fmt: skip
+from probe.model.observation import Blob, Observation
 from probe.model.vantage import Run, Vantage
 from probe.store.sqlite import Store
 from probe.wire.facts import row_of

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.model.observation import HttpFetch
+from probe.model.kinds import HttpFetch
 from probe.model.target import parse_target
 from probe.wire.urls import MAX_COOKIE_BYTES, cookies_for, parse_set_cookie, resolve_location
 

@@ -1,0 +1,269 @@
+"""The kinds of observations: one frozen dataclass each, the detail of a fact. No field here is an opinion.
+
+Kinds grow by optional fields only; a changed meaning is a new kind. A kind this version does not know survives
+as `Opaque`, unchanged to the byte of its canonical JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One resource record of an answer section: owner name, type, TTL in seconds, data in presentation form."""
+
+    name: str
+    type: str
+    ttl: int
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class TcpInfo:
+    """What the kernel knows of a connection (Linux TCP_INFO): times in microseconds, counts of segments, bytes."""
+
+    state: int
+    rtt_us: int
+    min_rtt_us: int
+    retransmits: int
+    segs_in: int
+    segs_out: int
+    bytes_acked: int
+    bytes_received: int
+    bytes_retrans: int
+
+
+@dataclass(frozen=True, slots=True)
+class Icmp:
+    """An ICMP error quoted by the kernel's error queue: type, code, and the address that sent it."""
+
+    type: int
+    code: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class DnsLookup:
+    """One answer to one question, or its absence. Several answers to one question are several observations with
+    the same `query`; `nth` counts them in order of arrival. `source_ok`, `question_ok` and `id_ok` say whether it came
+    from where we asked, for what we asked, with our id. `message` is the SHA-256 of the raw answer's blob."""
+
+    kind: ClassVar[str] = "dns.lookup"
+    resolver: str
+    qtype: str
+    query: int = 0
+    nth: int = 0
+    engine: str = ""
+    rcode: str | None = None
+    ede: tuple[int, ...] = ()
+    ede_text: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    answers: tuple[Record, ...] = ()
+    authority: tuple[Record, ...] = ()
+    message: str | None = None
+    size: int = 0
+    sends: int = 1
+    source_ok: bool = True
+    question_ok: bool = True
+    id_ok: bool = True
+    kernel_us: int | None = None
+    icmp: Icmp | None = None
+    lag_us: int = 0
+    raw: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TcpConnect:
+    """One TCP connect to an address. `raw` is the errno name. `info` was read from the kept socket, even after a
+    timeout: `info.segs_in == 0` then means that nothing at all ever came back."""
+
+    kind: ClassVar[str] = "tcp.connect"
+    raw: str | None = None
+    info: TcpInfo | None = None
+    icmp: Icmp | None = None
+    lag_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TlsHandshake:
+    """One TLS handshake. `sni` is None where no name was sent. `chain` are SHA-256 of the peer's certificates (DER,
+    leaf first), kept whether or not they verify. `ended` tells how a failed one ended: rst, fin, alert, silence,
+    garbage. `first_bytes` is hex of the first bytes received (at most 64), `ja4` the fingerprint of the hello sent."""
+
+    kind: ClassVar[str] = "tls.handshake"
+    sni: str | None
+    alpn_offered: tuple[str, ...] = ()
+    version: str | None = None
+    cipher: str | None = None
+    alpn: str | None = None
+    chain: tuple[str, ...] = ()
+    alert: str | None = None
+    ended: str | None = None
+    bytes_out: int = 0
+    bytes_in: int = 0
+    hello_bytes: int = 0
+    first_bytes: str = ""
+    ja4: str | None = None
+    info: TcpInfo | None = None
+    lag_us: int = 0
+    raw: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TlsVerify:
+    """What a given trust store said of a handshake's chain at a given time; recomputable from the stored chain.
+    `store` is the store's digest, `reason` one of ok, expired, not_yet_valid, self_signed, unknown_authority,
+    wrong_name, incomplete, invalid; `reasons` all that apply, `code` OpenSSL's verify code (0 where it has none)."""
+
+    kind: ClassVar[str] = "tls.verify"
+    store: str
+    reason: str
+    reasons: tuple[str, ...] = ()
+    code: int = 0
+    depth: int = 0
+    name: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PageFeatures:
+    """Structure of a page, computed where it was fetched so that pages can be compared without their bodies.
+    `simhash` is over word shingles of the visible text, `tags` over the tag sequence, both 64 bits in hex;
+    `words` counts visible words. Pure function of the decoded body: see `probe.wire.page`."""
+
+    title: str | None = None
+    lang: str | None = None
+    words: int = 0
+    simhash: str | None = None
+    tags: str | None = None
+    canonical: str | None = None
+    meta_refresh: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpFetch:
+    """One GET over a stream that was already held. `headers` in the order and case received. `body` is the SHA-256 of
+    the decoded body's blob, at most the cap; `wire_bytes` counts body bytes as received, `body_bytes` after decoding;
+    `truncated` is cap, stall, cut or bomb. `timeline` are (microseconds since the request, body bytes so far)."""
+
+    kind: ClassVar[str] = "http.fetch"
+    url: str
+    method: str = "GET"
+    hop: int = 0
+    protocol: str | None = None
+    status: int | None = None
+    reason: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    request_headers: tuple[tuple[str, str], ...] = ()
+    location: str | None = None
+    body: str | None = None
+    body_bytes: int = 0
+    wire_bytes: int = 0
+    declared: int | None = None
+    truncated: str | None = None
+    lenient: bool = False
+    features: PageFeatures | None = None
+    first_byte_us: int | None = None
+    timeline: tuple[tuple[int, int], ...] = ()
+    ended: str | None = None
+    info: TcpInfo | None = None
+    lag_us: int = 0
+    raw: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ControlAsk:
+    """One request to a test helper. `measurement` is the control measurement it answered with. `seen_cc` and
+    `seen_asn` are what the helper says of the network it was asked from (never the address)."""
+
+    kind: ClassVar[str] = "control.ask"
+    helper: str
+    url: str
+    endpoints: tuple[tuple[str, str, int], ...] = ()
+    measurement: str | None = None
+    status: int | None = None
+    seen_cc: str | None = None
+    seen_asn: int | None = None
+    raw: str | None = None
+    seen_says: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A step that was not taken, and why: special_address, port, budget, no_rights, not_supported."""
+
+    kind: ClassVar[str] = "skipped"
+    step: str
+    because: str
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineState:
+    """Counts of what this run had met on its own line when the measurement was concluded: raw counts, no opinion.
+    Canaries and other targets `reached` answered over TCP; `window_s` is how far back they were counted. Of the
+    canaries' names, this line's own resolvers were asked for `names_asked`; `names_answered` counts those of canaries
+    and other targets for which they gave any address."""
+
+    kind: ClassVar[str] = "line.state"
+    canaries_tried: int = 0
+    canaries_reached: int = 0
+    others_tried: int = 0
+    others_reached: int = 0
+    control_reached: bool | None = None
+    portal_suspects: int = 0
+    sinkholes: tuple[str, ...] = ()
+    ipv6_reached: bool | None = None
+    lag_max_us: int = 0
+    window_s: int = 0
+    clock_offset_s: int | None = None
+    names_asked: int = 0
+    names_answered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """How asking ended: fixpoint, budget, interrupted. Written last, so a measurement without one was cut off."""
+
+    kind: ClassVar[str] = "measurement.end"
+    ended: str
+    steps: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """The detail of a kind this version does not know: kept as it came, never interpreted."""
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+Detail = (
+    DnsLookup
+    | TcpConnect
+    | TlsHandshake
+    | TlsVerify
+    | HttpFetch
+    | ControlAsk
+    | Skipped
+    | LineState
+    | Conclusion
+    | Opaque
+)
+
+KINDS: tuple[type[Any], ...] = (
+    DnsLookup,
+    TcpConnect,
+    TlsHandshake,
+    TlsVerify,
+    HttpFetch,
+    ControlAsk,
+    Skipped,
+    LineState,
+    Conclusion,
+)
