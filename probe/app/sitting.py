@@ -19,7 +19,7 @@ import trio
 from probe.app.controls import Archive, copy_facts
 from probe.app.judge import judge_case, keep_verdict
 from probe.app.line import LineWatch
-from probe.checks import Question
+from probe.checks import FIELD_CHECKS, Question
 from probe.engine import Stop, measure
 from probe.model.kinds import LineState
 from probe.model.measurement import Measurement
@@ -166,7 +166,7 @@ class Sitting:
     async def _one(self, item: Item) -> None:
         self.watcher.began(item)
         began = self.world.net.clock.mono_us()
-        measurement = self._open(new_id(), item.target, "web")
+        measurement = self._open(new_id(), item.target, ",".join(FIELD_CHECKS))
         question = Question(
             item.target,
             resolvers=self.plan.resolvers,

@@ -20,6 +20,8 @@ Read = Callable[[Case, Reference], tuple[Findings, ...]]
 RULESET_VERSION = "2026.2"
 # The names that a measurement's `checks` may hold. A helper answers for given endpoints with the same web check.
 CHECKS: dict[str, Check] = {"web": steps.next_steps, "line": line.next_steps, "endpoints": steps.next_steps}
+# What a volunteer's measurement asks, in this order; a control asks the first of them.
+FIELD_CHECKS = ("web",)
 READINGS: tuple[Read, ...] = (reading.read_web,)
 DOMAINS: tuple[Domain, ...] = (*rules.DOMAINS,)
 RULES: tuple[Rule, ...] = (*rules.WEB_RULES,)
@@ -32,4 +34,4 @@ def read(case: Case, reference: Reference) -> tuple[Findings, ...]:
 
 RULESET = Ruleset(RULESET_VERSION, RULES, read)
 
-__all__ = ["CHECKS", "DOMAINS", "RULES", "RULESET", "Check", "Question"]
+__all__ = ["CHECKS", "DOMAINS", "FIELD_CHECKS", "RULES", "RULESET", "Check", "Question"]
