@@ -15,7 +15,7 @@ from probe.model.errors import BundleError
 from probe.model.kinds import Conclusion, ControlAsk, HttpFetch, LineState
 from probe.model.measurement import Measurement
 from probe.model.observation import Blob, Draft, Observation
-from probe.model.step import AskControl, Step
+from probe.model.step import AskControl, AskLine, Step
 from probe.model.vantage import Vantage
 from probe.perform import PERFORMERS
 from probe.perform.control import perform_control
@@ -24,6 +24,8 @@ from probe.verdict.case import Case, Control, ControlSource
 from probe.wire.facts import ObservationRow, Row, observation_of, row_of
 
 Keep = Callable[[Row], None]
+# Gives what the run knows of its own line; with True, it looks again first.
+AskLineState = Callable[[Case, bool], Awaitable[LineState]]
 # How a control that came from a database is named, in place of a helper's URL.
 FROM_DB = "db:"
 # A measurement never takes more steps than this, whatever the answers: a last bound under all the others.
@@ -63,7 +65,7 @@ async def measure(
     *,
     controls: tuple[Control, ...] = (),
     vantage: Vantage | None = None,
-    line: Callable[[Case], Awaitable[LineState]] | None = None,
+    line: AskLineState | None = None,
     stop: Stop | None = None,
     watch: Callable[[Step], None] | None = None,
     note: Callable[[Observation], None] | None = None,
@@ -73,11 +75,12 @@ async def measure(
     """Measure one target to the end and return its facts. Never raises for the network; `keep` may raise StoreError.
 
     `controls` are control measurements known beforehand (from a database), `line` gives the state of the run's own line
-    when the measurement is concluded. `watch` sees each step as it begins, `note` each field fact as it is kept;
-    `scrub` takes our own addresses out of a row before anybody sees it, `admit` says whether a control's id is new.
+    beside repeats and when the measurement is concluded. `watch` sees each step as it begins, `note` each field fact as
+    it is kept; `scrub` takes our own addresses out of a row before anybody sees it, `admit` says whether a control's id
+    is new.
     """
     stop = stop or Stop()
-    asking = _Asking(question, measurement, world, keep, vantage, watch, note, scrub, admit)
+    asking = _Asking(question, measurement, world, keep, vantage, watch, note, scrub, admit, line)
     asking.bring(controls)
     scope = stop.enter()
     try:
@@ -90,7 +93,7 @@ async def measure(
         stop.leave(scope)
     ended = (stop.reason or "interrupted") if scope.cancelled_caught else asking.exhausted or "fixpoint"
     if line is not None:
-        asking.emit(Draft(LineState.kind, await line(asking.case), at_us=world.net.clock.now_us()))
+        asking.emit(Draft(LineState.kind, await line(asking.case, False), at_us=world.net.clock.now_us()))
     asking.emit(Draft(Conclusion.kind, Conclusion(ended, len(asking.asked)), at_us=world.net.clock.now_us()))
     return asking.case
 
@@ -109,10 +112,12 @@ class _Asking:
         note: Callable[[Observation], None] | None,
         scrub: Callable[[Row], Row] | None,
         admit: Callable[[str], bool] | None,
+        line: AskLineState | None,
     ) -> None:
         self.question, self.world, self.keep = question, world, keep
         self.watch, self.note, self.scrub = watch, note, scrub or (lambda row: row)
         self.admit = admit or (lambda name: True)
+        self.line = line
         self.checks = [CHECKS[name] for name in measurement.checks.split(",")]
         self.asked: set[Step] = set()
         self.exhausted: str | None = None
@@ -148,9 +153,18 @@ class _Asking:
             self.watch(step)
         if isinstance(step, AskControl):
             await perform_control(step, self.world, self.emit, self.keep_control)
+        elif isinstance(step, AskLine):
+            await self._look_at_line(step)
         else:
             await PERFORMERS[type(step)](step, self.world, self.emit)
         self.propose(nursery)
+
+    async def _look_at_line(self, step: AskLine) -> None:
+        began = self.world.net.clock.mono_us()
+        at_us = self.world.net.clock.now_us()
+        state = await self.line(self.case, True) if self.line else LineState()
+        took_us = self.world.net.clock.mono_us() - began
+        self.emit(Draft(LineState.kind, state, at_us=at_us, took_us=took_us, attempt=step.attempt, why=step.why))
 
     def emit(self, draft: Draft, blobs: tuple[Blob, ...] = ()) -> int:
         """Give a fact its place, hand it on, and remember it. Returns its seq."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import trio
 
 from probe import __version__
-from probe.app.line import RecentReach
 from probe.app.prepare import country_code, network_number, platform_text, policy_of, resolver_url, spread
+from probe.app.recent import RecentReach
 from probe.app.sitting import new_id, utc_text
 from probe.helper.app import Helper, helper_app
 from probe.helper.limits import SERVE_LIMITS, HelperLimits

@@ -1,5 +1,5 @@
-"""What a run learns about its own line while it goes: counts over its facts, handed to each measurement as it is
-concluded."""
+"""What a run learns about its own line while it goes: counts over its facts, handed to each measurement as it needs
+them. Nothing here decides anything."""
 
 from __future__ import annotations
 
@@ -9,110 +9,159 @@ from dataclasses import dataclass, field
 
 import trio
 
-from probe.model.kinds import DnsLookup, LineState, TcpConnect, TlsVerify
+from probe.model.kinds import DnsLookup, LineState, TcpConnect, TlsHandshake, TlsVerify
 from probe.model.observation import Observation
-from probe.verdict.case import Case
-from probe.verdict.read import accepted, answer_addresses, is_own_resolver
+from probe.verdict.read import TRIAL, accepted, answer_addresses, is_own_resolver
 from probe.verdict.reference import Reference
 
 # How long a measurement with failures waits for the canaries' word before it is concluded.
 CANARY_PATIENCE_S = 8.0
+# For so long after something was reached, the line counts as having been alive.
+RECENT_S = 10.0
+# A name that cannot exist (RFC 6761 section 6.4): whoever gives it an address invents one.
+NOWHERE = ".invalid"
+DATED = ("expired", "not_yet_valid")
+
+
+@dataclass
+class Noise:
+    """Operations at subjects (an endpoint and name, or a resolver and name) that worked at some time in this run: there
+    a failure is noise. One that never worked may be blocked or down, and says nothing about the line."""
+
+    _counts: dict[tuple[object, ...], list[int]] = field(default_factory=dict)
+    _known: dict[str, list[int]] = field(default_factory=dict)
+    _all: list[int] = field(default_factory=lambda: [0, 0])
+
+    def note(self, whose: str, subject: tuple[object, ...], failed: bool) -> None:
+        """One operation of the measurement (or canary) `whose`."""
+        counts = self._counts.setdefault((whose, *subject), [0, 0])
+        fresh = not counts[0]
+        counts[failed] += 1
+        if counts[0]:
+            # With its first success all that was met there before is known as noise.
+            self._add(whose, counts if fresh else [not failed, failed])
+
+    def _add(self, whose: str, counts: list[int]) -> None:
+        for sums in (self._all, self._known.setdefault(whose, [0, 0])):
+            sums[0] += counts[0]
+            sums[1] += counts[1]
+
+    def total(self, without: str) -> tuple[int, int]:
+        """(tried, failed) over all that worked, those of one measurement left out."""
+        good, bad = self._known.get(without, (0, 0))
+        return self._all[0] + self._all[1] - good - bad, self._all[1] - bad
 
 
 @dataclass
 class LineWatch:
-    """Counts by measurement. `canaries` are the measurement ids of canaries; `all_heard` is set when those are done."""
+    """Counts by measurement; several measurements of one canary count as one. `canaries` names the canary that each of
+    their measurements asks, and `all_heard` is set when all have been asked once."""
 
     reference: Reference
-    canaries: set[str] = field(default_factory=set)
+    now_us: Callable[[], int]
+    canaries: dict[str, str] = field(default_factory=dict)
     all_heard: trio.Event = field(default_factory=trio.Event)
+    round: tuple[int, int] = (0, 0)
     _reached: set[str] = field(default_factory=set)
+    _lately: deque[tuple[int, str]] = field(default_factory=deque)
     _tried: set[str] = field(default_factory=set)
     _suspects: set[str] = field(default_factory=set)
+    _outdated: set[str] = field(default_factory=set)
     _sinkholes: set[str] = field(default_factory=set)
+    _invented: set[str] = field(default_factory=set)
     _dialled: set[str] = field(default_factory=set)
     _asked: set[str] = field(default_factory=set)
     _answered: set[str] = field(default_factory=set)
+    _walks: Noise = field(default_factory=Noise)
+    _lookups: Noise = field(default_factory=Noise)
     _ipv6: bool | None = None
     _control: bool | None = None
     _lag_us: int = 0
 
+    @property
+    def lived(self) -> bool:
+        """Something was reached at some time in this run."""
+        return bool(self._reached) or bool(self._control)
+
     def note(self, o: Observation) -> None:
         """Take one fact of any measurement of the run."""
-        name, detail = o.measurement_id, o.detail
-        self._tried.add(name)
+        detail = o.detail
+        who = self.canaries.get(o.measurement_id, o.measurement_id)
+        self._tried.add(who)
         self._lag_us = max(self._lag_us, getattr(detail, "lag_us", 0))
         if isinstance(detail, TcpConnect):
-            self._note_connect(o)
-        elif isinstance(detail, TlsVerify) and name in self.canaries and detail.reason not in ("ok", "expired"):
-            self._suspects.add(name)
+            self._note_connect(who, o)
+        elif isinstance(detail, TlsHandshake) and not o.why.startswith(TRIAL):
+            self._walks.note(who, (o.ip, o.port, detail.sni), o.failure is not None)
+        elif isinstance(detail, TlsVerify) and o.measurement_id in self.canaries:
+            self._note_certificate(who, detail)
         elif isinstance(detail, DnsLookup):
-            self._note_lookup(name, detail)
+            self._note_lookup(who, o, detail)
         elif o.kind == "control.ask":
             self._control = self._control or o.failure is None
 
-    def _note_lookup(self, name: str, detail: DnsLookup) -> None:
-        if is_own_resolver(detail.resolver):
-            self._asked.add(name)
-            if accepted(detail) and answer_addresses(detail):
-                self._answered.add(name)
-        if name in self.canaries and accepted(detail):
-            self._sinkholes |= {ip for ip in answer_addresses(detail) if self.reference.special_block(ip)}
+    def _note_certificate(self, who: str, detail: TlsVerify) -> None:
+        if detail.reason in DATED:
+            self._outdated.add(who)
+        elif detail.reason != "ok":
+            self._suspects.add(who)
 
-    def _note_connect(self, o: Observation) -> None:
+    def _note_lookup(self, who: str, o: Observation, detail: DnsLookup) -> None:
+        given = answer_addresses(detail) if accepted(detail) else ()
+        if (o.host or "").endswith(NOWHERE):
+            self._invented |= set(given)
+            return
+        if is_own_resolver(detail.resolver):
+            self._asked.add(who)
+            self._lookups.note(who, (detail.resolver, o.host, detail.qtype), not given)
+            if given:
+                self._answered.add(who)
+        if o.measurement_id in self.canaries:
+            self._sinkholes |= {ip for ip in given if self.reference.special_block(ip)}
+
+    def _note_connect(self, who: str, o: Observation) -> None:
         if o.failure is None:
-            self._reached.add(o.measurement_id)
+            self._reached.add(who)
+            self._lately.append((self.now_us(), who))
         self._dialled.add(o.ip or "")
         if o.ip and ":" in o.ip:
             self._ipv6 = bool(self._ipv6) or o.failure is None
+        self._walks.note(who, (o.ip, o.port), o.failure is not None)
 
     async def state(self, measurement_id: str, failed: bool) -> LineState:
         """The counts for one measurement; where something failed, not before the canaries have been heard."""
         if failed:
             with trio.move_on_after(CANARY_PATIENCE_S):
                 await self.all_heard.wait()
-        others = self._tried - self.canaries - {measurement_id}
+        canaries = set(self.canaries.values())
+        mine = canaries | {measurement_id}
+        walks, lookups = self._walks.total(measurement_id), self._lookups.total(measurement_id)
         return LineState(
-            canaries_tried=len(self.canaries),
-            canaries_reached=len(self.canaries & self._reached),
-            others_tried=len(others),
-            others_reached=len(others & self._reached),
+            canaries_tried=len(canaries),
+            canaries_reached=len(canaries & self._reached),
+            others_tried=len(self._tried) - len(mine & self._tried),
+            others_reached=len(self._reached) - len(mine & self._reached),
             control_reached=self._control,
             portal_suspects=len(self._suspects),
             sinkholes=tuple(sorted(self._sinkholes - self._dialled)),
             ipv6_reached=self._ipv6,
             lag_max_us=self._lag_us,
-            names_asked=len(self._asked & self.canaries),
+            names_asked=len(self._asked & canaries),
             names_answered=len(self._answered - {measurement_id}),
+            round_tried=self.round[0],
+            round_reached=self.round[1],
+            recent_reached=len(self.reached_lately() - mine),
+            walks_tried=walks[0],
+            walks_failed=walks[1],
+            lookups_tried=lookups[0],
+            lookups_failed=lookups[1],
+            canaries_outdated=len(self._outdated),
+            invented=tuple(sorted(self._invented)),
         )
 
-
-@dataclass
-class RecentReach:
-    """What a helper reached lately: its answer to `is your own line alive?` when a target does not answer at all."""
-
-    now_us: Callable[[], int]
-    window_s: int = 600
-    _seen: deque[tuple[int, str, bool, bool]] = field(default_factory=deque)
-
-    async def state(self, case: Case) -> LineState:
-        """Take the measurement into account, and count the others of the window."""
-        now = self.now_us()
-        while self._seen and self._seen[0][0] < now - self.window_s * 1_000_000:
-            self._seen.popleft()
-        host = case.target.host
-        others = {name: False for _, name, _, _ in self._seen if name != host}
-        for _, name, reached, _ in self._seen:
-            if name in others:
-                others[name] = others[name] or reached
-        connects = [o for o in case.observations if isinstance(o.detail, TcpConnect)]
-        reached = any(o.failure is None for o in connects)
-        over_ipv6 = any(o.failure is None and o.ip and ":" in o.ip for o in connects)
-        self._seen.append((now, host, reached, over_ipv6))
-        ipv6 = any(row[3] for row in self._seen)
-        return LineState(
-            others_tried=len(others),
-            others_reached=sum(others.values()),
-            ipv6_reached=ipv6 or None,
-            window_s=self.window_s,
-        )
+    def reached_lately(self) -> set[str]:
+        """Measurements and canaries that reached something within `RECENT_S`."""
+        oldest = self.now_us() - int(RECENT_S * 1e6)
+        while self._lately and self._lately[0][0] < oldest:
+            self._lately.popleft()
+        return {who for _, who in self._lately}

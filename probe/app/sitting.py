@@ -16,6 +16,7 @@ from typing import Protocol
 
 import trio
 
+from probe.app.canaries import Canaries
 from probe.app.controls import Archive, copy_facts
 from probe.app.judge import judge_case, keep_verdict
 from probe.app.line import LineWatch
@@ -32,8 +33,13 @@ from probe.net.load import Governor
 from probe.perform.world import World
 from probe.store.sqlite import FLUSH_S, Store
 from probe.verdict.case import Case, Control
+from probe.verdict.read import OWN_RESOLVERS
 from probe.verdict.reference import Reference
 from probe.wire.facts import Row
+
+# How long a run waits for a line that went away, and how often one target is measured at most because of that.
+LINE_PATIENCE_S = 60.0
+MEASURED_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +65,8 @@ class Plan:
     concurrency: int = 8
     max_time_s: float = 0
     max_data: int = 0
-    attempts: int = 3
-    gaps_s: tuple[float, ...] = (1.5, 4.0)
+    attempts: int = 8
+    gaps_s: tuple[float, ...] = (1.5, 4.0, 4.0, 6.0)
 
 
 class Watcher(Protocol):
@@ -99,10 +105,14 @@ class Sitting:
     scrub: Callable[[Row], Row] = lambda row: row
     bytes_used: int = 0
     _line: LineWatch = field(init=False)
+    _canaries: Canaries = field(init=False)
     _copied: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._line = LineWatch(self.reference)
+        plan = self.plan
+        self._line = LineWatch(self.reference, self.world.net.clock.mono_us)
+        own = tuple(r for r in plan.resolvers if r.startswith(OWN_RESOLVERS)) or plan.resolvers[:1]
+        self._canaries = Canaries(plan.canaries, own, self._line, self._ask_canary)
 
     async def run(self) -> None:
         """Measure everything. Raises StoreError when facts cannot be kept; the facts before that are safe."""
@@ -130,23 +140,14 @@ class Sitting:
         queue = deque(self.plan.items)
         workers = max(1, min(self.plan.concurrency, len(self.plan.items)))
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._canaries)
+            nursery.start_soon(self._canaries.first)
             for _ in range(workers):
                 nursery.start_soon(self._work, queue)
 
-    async def _canaries(self) -> None:
-        own = tuple(r for r in self.plan.resolvers if r.startswith(("system", "network"))) or self.plan.resolvers[:1]
-        canaries = [(new_id(), target) for target in self.plan.canaries]
-        self._line.canaries = {name for name, _ in canaries}
-        async with trio.open_nursery() as nursery:
-            for name, target in canaries:
-                question = Question(target, checks=("line",), resolvers=own)
-                nursery.start_soon(self._canary, name, question)
-        self._line.all_heard.set()
-
-    async def _canary(self, name: str, question: Question) -> None:
-        measurement = self._open(name, question.target, "line")
-        await measure(
+    async def _ask_canary(self, target: Target, question: Question) -> Case:
+        measurement = self._open(new_id(), target, "line")
+        self._line.canaries[measurement.measurement_id] = target.normal
+        return await measure(
             question, measurement, self.world, self.store.append, stop=self.stop, note=self._note, scrub=self.scrub
         )
 
@@ -161,11 +162,36 @@ class Sitting:
             item = queue.popleft()
             if self.stop.reason is None:
                 await self.governor.wait_turn()
+                await self._wait_for_line()
             await self._one(item)
 
+    async def _wait_for_line(self) -> bool:
+        """While nothing answers at all, nothing is begun: it would only fill the list with no_network. False when the
+        line stayed away."""
+        if not self._canaries.are_silent:
+            return True
+        scope = self.stop.enter()
+        alive = False
+        try:
+            with scope:
+                alive = await self._canaries.wait_alive(LINE_PATIENCE_S)
+        finally:
+            self.stop.leave(scope)
+        return alive
+
     async def _one(self, item: Item) -> None:
+        """Measure a target; once more where the line itself had failed under it and is back."""
         self.watcher.began(item)
         began = self.world.net.clock.mono_us()
+        for left in reversed(range(MEASURED_MAX)):
+            judgement, measurement = await self._measure(item)
+            lost = judgement.reason == "no_network" and self._line.lived and self.stop.reason is None
+            if not (lost and left and await self._wait_for_line()):
+                break
+        took_ms = math.ceil((self.world.net.clock.mono_us() - began) / 1000)
+        self.watcher.finished(item, judgement, measurement, took_ms)
+
+    async def _measure(self, item: Item) -> tuple[Judgement, Measurement]:
         measurement = self._open(new_id(), item.target, ",".join(FIELD_CHECKS))
         question = Question(
             item.target,
@@ -191,8 +217,7 @@ class Sitting:
         judgement = judge_case(case, self.reference)
         self.store.flush()
         keep_verdict(self.store, judgement)
-        took_ms = math.ceil((self.world.net.clock.mono_us() - began) / 1000)
-        self.watcher.finished(item, judgement, measurement, took_ms)
+        return judgement, measurement
 
     def _admit(self, control_id: str) -> bool:
         """True once for each control measurement, and never for one that is in the database already."""
@@ -212,8 +237,10 @@ class Sitting:
                 copy_facts(self.store, answer.rows)
         return tuple(answer.control for answer in answers)
 
-    async def _line_state(self, case: Case) -> LineState:
-        failed = any(o.failure not in (None, "skipped", "dns_no_answer") for o in case.observations)
+    async def _line_state(self, case: Case, again: bool) -> LineState:
+        if again:
+            await self._canaries.again()
+        failed = again or any(o.failure not in (None, "skipped", "dns_no_answer") for o in case.observations)
         return await self._line.state(case.measurement.measurement_id, failed and self.stop.reason is None)
 
     def _note(self, observation: Observation) -> None:

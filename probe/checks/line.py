@@ -1,5 +1,5 @@
 """The line check: is this line alive at all? One dull, steady site (a canary), looked up and shaken hands with; no
-page."""
+page. Asked again later, its known endpoint is only connected to, beside one lookup."""
 
 from __future__ import annotations
 
@@ -17,13 +17,27 @@ PER_FAMILY = 1
 
 def next_steps(question: Question, case: Case) -> Iterator[Step]:
     """Lookups by the line's own resolvers and one other, then a handshake with the first address of each family."""
+    if question.endpoints:
+        yield from _again(question)
+        return
     target = question.target
     if not target.is_address:
         for resolver in question.resolvers:
             for qtype in ("A", "AAAA"):
                 yield Lookup(target.host, qtype, resolver, why="canary")
+        # Whoever is given an address for a name that cannot exist has a resolver that invents them.
+        nowhere = f"v{case.measurement.measurement_id[:12]}.invalid"
+        yield from (Lookup(nowhere, "A", resolver, why="canary: no such name") for resolver in question.resolvers[:1])
     sni = server_name(target.host) if target.scheme == "https" else None
     found = addresses_of(case.observations, target.host)
     for family in ([ip for ip in found if ":" not in ip], [ip for ip in found if ":" in ip]):
         for ip in family[:PER_FAMILY]:
             yield Walk(target.host, ip, target.port, sni, why="canary")
+
+
+def _again(question: Question) -> Iterator[Step]:
+    target = question.target
+    if not target.is_address:
+        yield from (Lookup(target.host, "A", resolver, why="canary again") for resolver in question.resolvers[:1])
+    for host, ip, port in question.endpoints:
+        yield Walk(host, ip, port, why="canary again")

@@ -24,7 +24,7 @@ from probe.app.sitting import Item, traffic
 from probe.model.measurement import Measurement
 from probe.model.observation import Observation
 from probe.model.outcome import OUTCOMES
-from probe.model.step import AskControl, Lookup, Step
+from probe.model.step import AskControl, AskLine, Lookup, Step, Walk
 from probe.model.verdict import Judgement
 
 SIGNS = {
@@ -35,6 +35,12 @@ SIGNS = {
     "restricted": ("R", "cyan"),
     "down": ("-", "blue"),
     "insufficient": ("?", "dim"),
+}
+DOING: dict[type[Step], str] = {
+    AskControl: "asking the control",
+    AskLine: "looking at the line",
+    Lookup: "looking up",
+    Walk: "walking",
 }
 
 
@@ -82,13 +88,7 @@ class Progress:
         self._show()
 
     def stepped(self, item: Item, step: Step) -> None:
-        what = (
-            "asking the control"
-            if isinstance(step, AskControl)
-            else "looking up"
-            if isinstance(step, Lookup)
-            else "walking"
-        )
+        what = DOING[type(step)]
         again = f" (try {step.attempt}: {step.why})" if step.attempt > 1 else ""
         self.current[item.target.normal] = what + again
         self._show()

@@ -16,10 +16,9 @@ from typing import Any
 
 import trio
 
-from probe.engine import Stop, measure
+from probe.engine import AskLineState, Stop, measure
 from probe.helper.limits import HelperLimits, cost_of, question_for
 from probe.model.errors import BundleError, ProbeError, RefusedError
-from probe.model.kinds import LineState
 from probe.model.measurement import Measurement
 from probe.model.observation import Blob
 from probe.model.target import Target, parse_target
@@ -27,7 +26,6 @@ from probe.model.vantage import Run, Vantage
 from probe.perform.world import World
 from probe.serve import App, Meter, Places, answer_json, too_many
 from probe.serve.guard import Receive, Scope, Send
-from probe.verdict.case import Case
 from probe.wire.codec import encode
 from probe.wire.control import (
     CERTIFICATE_TYPE,
@@ -72,7 +70,7 @@ class Helper:
     now_text: Callable[[], str]
     see: See = see_nothing
     keep: Keep | None = None
-    line: Callable[[Case], Awaitable[LineState]] | None = None
+    line: AskLineState | None = None
     health: Callable[[], dict[str, Any]] = dict
     engine: Engine = measure
     limits: HelperLimits = HelperLimits()

@@ -204,10 +204,16 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class LineState:
-    """Counts of what this run had met on its own line when the measurement was concluded: raw counts, no opinion.
+    """Counts of what this run had met on its own line so far: raw counts, no opinion. Kept beside every repeat, and
+    when the measurement is concluded.
+
     Canaries and other targets `reached` answered over TCP; `window_s` is how far back they were counted. Of the
     canaries' names, this line's own resolvers were asked for `names_asked`; `names_answered` counts those of canaries
-    and other targets for which they gave any address."""
+    and other targets for which they gave any address. `round_tried` canaries were asked again just now, of which
+    `round_reached` answered; `recent_reached` other targets answered in the last seconds. Of `walks_tried` operations
+    at endpoints that worked at some time in this run (other targets' and canaries'), `walks_failed` did not;
+    `lookups_*` likewise. `canaries_outdated` showed certificates that our clock calls out of date. `invented` are
+    addresses that this line's resolvers gave for a name that cannot exist."""
 
     kind: ClassVar[str] = "line.state"
     canaries_tried: int = 0
@@ -223,6 +229,15 @@ class LineState:
     clock_offset_s: int | None = None
     names_asked: int = 0
     names_answered: int = 0
+    round_tried: int = 0
+    round_reached: int = 0
+    recent_reached: int = 0
+    walks_tried: int = 0
+    walks_failed: int = 0
+    lookups_tried: int = 0
+    lookups_failed: int = 0
+    canaries_outdated: int = 0
+    invented: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,4 +60,15 @@ class AskControl:
     parent: int | None = field(default=None, compare=False)
 
 
-Step = Lookup | Walk | AskControl
+@dataclass(frozen=True, slots=True)
+class AskLine:
+    """Look at our own line again, beside try `attempt` of something that fails: canaries are asked, and what the run
+    has met so far is counted."""
+
+    attempt: int = 1
+    why: str = field(default="plan", compare=False)
+    not_before_s: float = field(default=0.0, compare=False)
+    parent: int | None = field(default=None, compare=False)
+
+
+Step = Lookup | Walk | AskControl | AskLine

@@ -14,6 +14,7 @@ from probe.model.outcome import Contrast
 from probe.model.target import address_of
 from probe.verdict.case import Case
 from probe.verdict.fingerprints import match_page
+from probe.verdict.line import Line
 from probe.verdict.read import Tried, addresses_of, answer_addresses, is_verified_resolver, of_kind, walks_of
 from probe.verdict.reference import Fingerprint, Reference, nat64_target
 
@@ -86,10 +87,14 @@ class Pairing:
         return found
 
     @cached_property
+    def line(self) -> Line:
+        """What the run had met on its own line meanwhile."""
+        return Line(self.case.observations)
+
+    @property
     def line_state(self) -> LineState:
-        """The last count of what the run met on its own line; empty when none was kept."""
-        states = [detail for _, detail in of_kind(self.case.observations, LineState)]
-        return states[-1] if states else LineState()
+        """The last count of it; empty when none was kept."""
+        return self.line.last
 
     @cached_property
     def line_is_dead(self) -> bool:

@@ -158,7 +158,7 @@ async def test_nobody_sees_a_fact_before_it_is_scrubbed(autojump_clock: trio.tes
 
 
 async def test_the_line_is_asked_about_once_at_the_end(autojump_clock: trio.testing.MockClock) -> None:
-    async def line(case: Case) -> LineState:
+    async def line(case: Case, again: bool) -> LineState:
         return LineState(canaries_tried=len(case.observations))
 
     case = await run(scripted_world(one_site()), line=line)

@@ -1,7 +1,8 @@
 """Asking again: repeats of what failed, and trials that change one thing. Anomalies only, bounded, spaced.
 
 A repeat has a higher `attempt`; the engine waits `not_before_s` first, so that one bad moment of the line is not
-mistaken for a rule. A name trial sends an innocent name to the target's own address: if that passes where the name
+mistaken for a rule. Beside every failed try the line itself is looked at, and its noise says how many tries are enough
+(`probe.verdict.noise`). A name trial sends an innocent name to the target's own address: if that passes where the name
 failed, the name is the trigger. Trials go to the target itself, never to a third party that did not ask for it.
 """
 
@@ -13,9 +14,11 @@ from probe.checks.question import Question
 from probe.model.failure import is_local
 from probe.model.kinds import ControlAsk, DnsLookup
 from probe.model.observation import Observation
-from probe.model.step import Fetch, Lookup, Step, Walk
+from probe.model.step import AskLine, Fetch, Lookup, Step, Walk
 from probe.model.target import build_url
 from probe.verdict.case import Case
+from probe.verdict.line import Line
+from probe.verdict.noise import weigh
 from probe.verdict.read import (
     HOST_TRIAL,
     PATH_TRIAL,
@@ -30,25 +33,57 @@ from probe.verdict.read import (
 
 # Trials of one hop go to this many of its addresses at most.
 TRIAL_ADDRESSES = 2
-SILENT = frozenset({"generic_timeout_error", "dns_temporary_failure"})
 
 
 def repeats(question: Question, case: Case, walks: tuple[Tried, ...], planned: tuple[Walk, ...]) -> Iterator[Step]:
     """Failed lookups of the line's own resolvers and failed walks, once more each, until they have been tried
-    enough."""
+    enough; beside each try, a look at the line."""
     if not _control_settled(question, case):
         return
-    yield from _lookups_again(question, case)
+    line = Line(case.observations)
+    steps: list[Lookup | Walk] = [*_lookups_again(question, case, line)]
+    steps += _walks_again(question, case, line, walks, planned)
+    for again in steps:
+        look = _look_first(question, line, case, again)
+        yield look or again
+
+
+def _look_first(question: Question, line: Line, case: Case, again: Lookup | Walk) -> AskLine | None:
+    """The look at the line that belongs beside the try before this one, if that failed and was not looked at yet."""
+    before = next((o for o in case.observations if o.seq == again.parent), None)
+    if question.role != "field" or before is None or before.failure is None:
+        return None
+    seen = again.attempt - 1
+    if any(o.attempt >= seen for o, _ in line.states):
+        return None
+    return AskLine(seen, f"beside try {seen}: {before.kind} {before.failure}", parent=before.seq)
+
+
+def _walks_again(
+    question: Question, case: Case, line: Line, walks: tuple[Tried, ...], planned: tuple[Walk, ...]
+) -> Iterator[Walk]:
     for step in planned:
         mine = [w for w in walks if _same_endpoint(w, step)]
-        if not mine or step.why.startswith("sibling") or not any(is_anomaly(w) for w in mine):
+        if not mine or step.why.startswith("sibling") or control_fails_too(case, step):
             continue
+        failed = [f for w in mine if (f := anomaly(w)) is not None]
         attempt = max(w.attempt for w in mine) + 1
-        if attempt <= question.attempts and not control_fails_too(case, step):
+        if failed and is_open(question, line, failed, len(mine) - len(failed), attempt, line.walk_noise):
             yield Walk(
                 step.host, step.ip, step.port, step.sni, step.fetch, attempt,
-                f"again: {_what_failed(mine)}", question.gap_s(attempt), mine[-1].seqs()[-1],
+                f"again: {failed[-1].kind} {failed[-1].failure}", question.gap_s(attempt), mine[-1].seqs()[-1],
             )  # fmt: skip
+
+
+def is_open(question: Question, line: Line, failed: list[Observation], passed: int, attempt: int, noise: float) -> bool:
+    """One more try may still settle whether these failures are more than the line's noise. Tries that failed while
+    nothing at all came through count for nothing."""
+    if attempt > question.attempts:
+        return False
+    if question.role != "field":
+        return not passed
+    valid = len(failed) - len(line.cut(failed))
+    return weigh(valid, passed, noise) == "open"
 
 
 def trials(question: Question, case: Case, walks: tuple[Tried, ...], planned: tuple[Walk, ...]) -> Iterator[Step]:
@@ -90,20 +125,17 @@ def _same_endpoint(walk: Tried, step: Walk) -> bool:
     return here and not walk.is_trial and not walk.is_sibling
 
 
-def is_anomaly(walk: Tried) -> bool:
-    """An operation failed for a reason that is not this machine's own, or the chain shown does not verify."""
+def anomaly(walk: Tried) -> Observation | None:
+    """The operation that failed for a reason that is not this machine's own, or the chain that does not verify."""
     failed = walk.failed()
-    return not is_local(failed.failure) if failed is not None else is_unproven(walk)
+    if failed is not None:
+        return None if is_local(failed.failure) else failed
+    return walk.verify if is_unproven(walk) else None
 
 
 def is_unproven(walk: Tried) -> bool:
     """A chain was shown that the trust store does not accept."""
     return walk.verify is not None and not walk.proven
-
-
-def _what_failed(walks: list[Tried]) -> str:
-    found = next(o for w in reversed(walks) if (o := w.failed() or (w.verify if is_unproven(w) else None)))
-    return f"{found.kind} {found.failure}"
 
 
 def control_fails_too(case: Case, step: Walk) -> bool:
@@ -119,23 +151,23 @@ def _control_settled(question: Question, case: Case) -> bool:
     return asked.issuperset(question.helpers)
 
 
-def _lookups_again(question: Question, case: Case) -> Iterator[Step]:
+def _lookups_again(question: Question, case: Case, line: Line) -> Iterator[Lookup]:
     """Own resolvers that failed where somebody has addresses: silence of everyone is a dead line, not a reason to
     repeat."""
     lookups = list(of_kind(case.observations, DnsLookup))
     known = {o.host for o, d in lookups if accepted(d) and answer_addresses(d)}
     for control in case.controls:
         known |= {o.host for o, d in of_kind(control.observations, DnsLookup) if answer_addresses(d)}
-    last: dict[tuple[str, str, str], Observation] = {}
-    answered: set[tuple[str, str, str]] = set()
+    tries: dict[tuple[str, str], list[Observation]] = {}
     for o, d in lookups:
-        key = (o.host or "", d.qtype, d.resolver)
-        if is_own_resolver(d.resolver) and d.qtype == "A":
-            last[key] = o
-            if o.failure is None:
-                answered.add(key)
-    for (host, qtype, resolver), o in last.items():
-        worth = host in known and not is_local(o.failure) and (host, qtype, resolver) not in answered
-        if worth and o.attempt < question.attempts:
-            n = o.attempt + 1
-            yield Lookup(host, qtype, resolver, n, f"again: {o.failure}", question.gap_s(n), o.seq)
+        if o.host in known and is_own_resolver(d.resolver) and d.qtype == "A":
+            tries.setdefault((o.host or "", d.resolver), []).append(o)
+    for (host, resolver), mine in tries.items():
+        passed = {o.attempt for o in mine if o.failure is None}
+        failed = list({o.attempt: o for o in mine if o.attempt not in passed}.values())
+        if not failed or is_local(failed[-1].failure):
+            continue
+        attempt = max(o.attempt for o in mine) + 1
+        if is_open(question, line, failed, len(passed), attempt, line.lookup_noise):
+            why = f"again: dns.lookup {failed[-1].failure}"
+            yield Lookup(host, "A", resolver, attempt, why, question.gap_s(attempt), mine[-1].seq)

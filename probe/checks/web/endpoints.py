@@ -20,6 +20,7 @@ from probe.model.target import Target
 from probe.model.verdict import Scope
 from probe.verdict.findings import Domain, Findings
 from probe.verdict.judge import ended
+from probe.verdict.noise import is_mixed, weigh
 from probe.verdict.pair import Pairing, contrast, was_busy
 from probe.verdict.read import Tried
 
@@ -51,14 +52,16 @@ State = Literal["ok", "failed", "mixed", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One address of the host as both sides met it at one layer. `tries` counts the field's judged attempts."""
+    """One address of the host as both sides met it at one layer. `enough` says that its failures are more than the
+    line's noise, `cut` that it was only tried while nothing at all came through."""
 
     ip: str
     state: State
     word: str
     there: bool | None
-    tries: int
+    enough: bool
     facts: tuple[Observation, ...]
+    cut: bool = False
 
     @property
     def only_here(self) -> bool:
@@ -144,7 +147,9 @@ def _endpoint(
 ) -> Endpoint:
     operations = [o for o in (operation(w) for w in mine) if o is not None]
     good = [w for w in mine if worked(w)]
-    bad = [o for o in operations if o.failure is not None and not is_local(o.failure) and not was_busy(o)]
+    met = [o for o in operations if o.failure is not None and not is_local(o.failure) and not was_busy(o)]
+    cut = pairing.line.cut(met)
+    bad = [o for o in met if o.seq not in cut]
     if ":" in ip and not good and pairing.line_state.ipv6_reached is not True:
         # IPv6 that reaches nothing else is a property of this line, not of the target.
         bad = []
@@ -152,11 +157,13 @@ def _endpoint(
     words = Counter(_word(o) for o in bad if not isinstance(o.detail, TcpConnect)) or Counter(_word(o) for o in bad)
     word = min(words, key=lambda w: (-words[w], w)) if words else "none"
     if not bad:
-        return Endpoint(ip, "ok" if good else "unknown", "none", there, len(good), tuple(operations))
-    # One lost try in three is the line's noise, not the target's.
-    state: State = "failed" if not good else "mixed" if len(bad) >= 2 and len(bad) >= len(good) else "ok"
-    tries = len({o.attempt for o in bad})
-    return Endpoint(ip, state, word if state != "ok" else "none", there, tries, tuple(operations))
+        state: State = "ok" if good else "unknown"
+        return Endpoint(ip, state, "none", there, False, tuple(operations), cut=bool(cut) and not good)
+    failed, passed = len({o.attempt for o in bad}), len(good)
+    weight = weigh(failed, passed, pairing.line.walk_noise)
+    state = "failed" if not good else "mixed" if is_mixed(failed, passed, weight) else "ok"
+    word = word if state != "ok" else "none"
+    return Endpoint(ip, state, word, there, weight == "apart", tuple(operations))
 
 
 def _word(o: Observation) -> str:
@@ -190,7 +197,7 @@ def _findings(
         "ended": ended(pairing.case),
         "path": "unproven",
     }
-    if not judged and values["line"] == "busy":
+    if not judged and values["line"] in ("busy", "dead"):
         values["contrast"], values["symptom"] = "no_control", "timeout"
     return Findings(
         layer,
@@ -221,13 +228,13 @@ def _contrast(judged: list[Endpoint], hit: list[Endpoint], failed: list[Endpoint
 def _repeat(failed: list[Endpoint]) -> str:
     if any(e.state == "mixed" for e in failed):
         return "mixed"
-    return "repeated" if failed and min(e.tries for e in failed) >= 2 else "once"
+    return "repeated" if failed and all(e.enough for e in failed) else "once"
 
 
 def _line(
     pairing: Pairing, target: Target, found: list[Endpoint], judged: list[Endpoint], failed: list[Endpoint]
 ) -> str:
-    if pairing.line_is_dead:
+    if pairing.line_is_dead or (not judged and any(e.cut for e in found)):
         return "dead"
     busy = any(was_busy(o) and o.failure is not None for e in found for o in e.facts)
     if busy and not any(e.state == "ok" for e in judged):

@@ -20,6 +20,7 @@ from probe.verdict.findings import Domain, Findings
 from probe.verdict.fingerprints import match_address
 from probe.verdict.judge import ended
 from probe.verdict.likeness import alike
+from probe.verdict.noise import weigh
 from probe.verdict.pair import Pairing, contrast, was_busy
 from probe.verdict.read import Tried, accepted, answer_addresses, is_own_resolver, of_kind
 
@@ -45,19 +46,23 @@ _FAILURES = {
     "dns_temporary_failure": "timeout",
     "generic_timeout_error": "timeout",
 }
+# Failures that came as an answer: something came through.
+ANSWERED = frozenset({None, "dns_nxdomain_error", "dns_no_answer", "dns_refused_error", "dns_servfail_error"})
 # RFC 8914: 15 Blocked, 16 Censored (by an outside requirement), 17 Filtered (as the client asked).
 EDE_CENSORED, EDE_FILTERED = 16, 17
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What one resolver said of a host over all its attempts."""
+    """What one resolver said of a host over all its attempts. `enough` says that it said so more often than this line's
+    noise explains, `cut` that it was only asked while nothing at all came through."""
 
     resolver: str
     word: str
     facts: tuple[Observation, ...]
-    attempts: int
+    enough: bool = False
     addresses: tuple[str, ...] = ()
+    cut: bool = False
 
 
 def read_names(pairing: Pairing, host: str, hop: int) -> Findings | None:
@@ -67,7 +72,7 @@ def read_names(pairing: Pairing, host: str, hop: int) -> Findings | None:
     facts = [(o, d) for o, d in of_kind(pairing.case.observations, DnsLookup) if o.host == host]
     said = _by_resolver(pairing, host, facts)
     if not said:
-        return _findings(pairing, host, hop, Said("", "none", (), 0), "not_tried", "none")
+        return _findings(pairing, host, hop, Said("", "none", ()), "not_tried", "none")
     own = [s for s in said if is_own_resolver(s.resolver)] or [s for s in said if s.resolver.startswith("udp://")]
     there = bool(pairing.control_addresses(host)) if pairing.control_looked_up(host) else None
     twin = _twin(pairing, host, facts)
@@ -83,12 +88,12 @@ def _findings(
     pairing: Pairing, host: str, hop: int, said: Said, contrasted: str, proof: str, everyone: tuple[Said, ...] = ()
 ) -> Findings:
     # Repeats of failed lookups are spaced; a lie that came to several questions needs no waiting.
-    tries = len(said.facts) if said.word in LIES else said.attempts
+    enough = len(said.facts) >= 2 if said.word in LIES else said.enough
     values = {
         "contrast": contrasted,
         "symptom": said.word,
         "proof": proof,
-        "repeat": "repeated" if tries >= 2 else "once",
+        "repeat": "repeated" if enough else "once",
         "line": _line(pairing, said),
         "ended": ended(pairing.case),
         "path": "unproven",
@@ -124,15 +129,18 @@ def _by_resolver(pairing: Pairing, host: str, facts: list[tuple[Observation, Dns
 def _said(pairing: Pairing, host: str, resolver: str, group: list[tuple[Observation, DnsLookup]]) -> Said:
     addresses = tuple(dict.fromkeys(ip for _, d in group for ip in answer_addresses(d)))
     facts = tuple(o for o, _ in group)
-    attempts = max(o.attempt for o in facts)
     if addresses:
-        return Said(resolver, _truth(pairing, host, addresses), facts, attempts, addresses)
+        return Said(resolver, _truth(pairing, host, addresses), facts, addresses=addresses)
     # AAAA is often empty where A exists, so the A question speaks for the resolver.
     asked_a = [o for o, d in group if d.qtype == "A"] or list(facts)
     if any(is_local(o.failure) or was_busy(o) for o in asked_a):
-        return Said(resolver, "none", facts, attempts)
-    word = _FAILURES.get(asked_a[-1].failure or "", "empty")
-    return Said(resolver, word, facts, attempts)
+        return Said(resolver, "none", facts)
+    cut = pairing.line.cut(o for o in asked_a if o.failure not in ANSWERED)
+    valid = [o for o in asked_a if o.seq not in cut]
+    if not valid:
+        return Said(resolver, "timeout", facts, cut=True)
+    enough = weigh(len({o.attempt for o in valid}), 0, pairing.line.lookup_noise) == "apart"
+    return Said(resolver, _FAILURES.get(valid[-1].failure or "", "empty"), facts, enough)
 
 
 def _truth(pairing: Pairing, host: str, addresses: tuple[str, ...]) -> str:
@@ -198,11 +206,11 @@ def _twin(pairing: Pairing, host: str, facts: list[tuple[Observation, DnsLookup]
         if false and true:
             word = _truth_of(pairing, host, false[0][1])
             ips = answer_addresses(false[0][1])
-            return Said(resolver, word, tuple(o for o, _ in group), len(group), ips)
+            return Said(resolver, word, tuple(o for o, _ in group), addresses=ips)
         disjoint = not frozenset.intersection(*(ips for _, ips in answers))
         if disjoint and true and len(true) < len(group):
             lies = next(d for _, d in group if not set(answer_addresses(d)) & pairing.trusted(host))
-            return Said(resolver, "other", tuple(o for o, _ in group), len(group), answer_addresses(lies))
+            return Said(resolver, "other", tuple(o for o, _ in group), addresses=answer_addresses(lies))
     return None
 
 
@@ -238,7 +246,7 @@ def _proof(pairing: Pairing, host: str, worst: Said, said: tuple[Said, ...]) -> 
 
 
 def _line(pairing: Pairing, said: Said) -> str:
-    if pairing.line_is_dead:
+    if pairing.line_is_dead or said.cut:
         return "dead"
     if is_portal(pairing):
         return "portal"

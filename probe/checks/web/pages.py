@@ -21,6 +21,7 @@ from probe.model.verdict import Scope
 from probe.verdict.findings import Domain, Findings
 from probe.verdict.judge import ended
 from probe.verdict.likeness import alike
+from probe.verdict.noise import Weight, is_mixed, weigh
 from probe.verdict.pair import Pairing, contrast, refuses, was_busy
 from probe.verdict.read import Tried, redirect_target
 
@@ -66,12 +67,13 @@ def read_page(pairing: Pairing, target: Target, hop: int) -> Findings:
     # What stands at a false address is the answer's consequence; what an unproven TLS path carries is a stranger's.
     of_site = [w for w in mine if w.ip in genuine(pairing, target) and (w.proven or target.scheme == "http")]
     pages = [_page(pairing, w, theirs) for w in of_site]
-    pages = [p for p in pages if not is_local(p.fetch.failure) and not was_busy(p.fetch)]
-    judged = _judged(pages)
+    cut = pairing.line.cut(p.fetch for p in pages if p.word in BROKEN)
+    valid = [p for p in pages if not is_local(p.fetch.failure) and not was_busy(p.fetch) and p.fetch.seq not in cut]
+    judged = _judged(pairing, valid)
     if not judged:
-        return _findings(pairing, target, hop, [], "not_tried", theirs, False)
+        return _findings(pairing, target, hop, [], "not_tried", theirs, "once", cut=bool(cut))
     contrasted = _contrast(judged[0].word, _control_word(pairing, theirs), theirs)
-    return _findings(pairing, target, hop, judged, contrasted, theirs, _is_mixed(judged, pages))
+    return _findings(pairing, target, hop, judged, contrasted, theirs, _repeat(pairing, judged, valid))
 
 
 def _is_fetch_of(walk: Tried, target: Target) -> bool:
@@ -81,22 +83,28 @@ def _is_fetch_of(walk: Tried, target: Target) -> bool:
     return page.url == target.normal or (not walk.proven and walk.sni is not None)
 
 
-def _is_mixed(judged: list[Page], pages: list[Page]) -> bool:
-    """Some address gave both the page and a failure."""
+def _repeat(pairing: Pairing, judged: list[Page], pages: list[Page]) -> str:
+    """Whether some address gave both the page and a failure; else whether it failed more often than noise explains."""
     bad = {p.walk.ip for p in judged if p.word != "none"}
-    return any(p.word == "none" and p.walk.ip in bad for p in pages)
+    if any(p.word == "none" and p.walk.ip in bad for p in pages):
+        return "mixed"
+    return "repeated" if _weight(pairing, judged, 0) == "apart" else "once"
 
 
-def _judged(pages: list[Page]) -> list[Page]:
+def _weight(pairing: Pairing, bad: list[Page], passed: int) -> Weight:
+    return weigh(len({p.fetch.attempt for p in bad}), passed, pairing.line.walk_noise)
+
+
+def _judged(pairing: Pairing, pages: list[Page]) -> list[Page]:
     """The pages that speak for the URL: marks first; then the proven ones if there are any; then the good ones if
-    most are."""
+    noise explains the others."""
     marked = [p for p in pages if p.word in ("blockpage", "redirect", "portal", "parental")]
     if marked:
         return marked
     pages = [p for p in pages if p.walk.proven] or pages
     good = [p for p in pages if p.word == "none"]
     bad = [p for p in pages if p.word != "none"]
-    if good and len(bad) <= max(1, len(good)):
+    if good and not is_mixed(len({p.fetch.attempt for p in bad}), len(good), _weight(pairing, bad, len(good))):
         return good
     return bad or good
 
@@ -183,18 +191,21 @@ def _findings(
     judged: list[Page],
     contrasted: str,
     theirs: list[Tried],
-    mixed: bool,
+    repeat: str,
+    cut: bool = False,
 ) -> Findings:
     word = judged[0].word if judged else "none"
+    if cut:
+        # Only tried while nothing at all came through.
+        word, contrasted = "timeout", "no_control"
     proven = bool(judged) and all(p.walk.proven for p in judged)
-    attempts = len({p.fetch.attempt for p in judged})
     proof = _proof(pairing, target, word, judged)
     values = {
         "contrast": contrasted,
         "symptom": word,
         "proof": proof,
-        "repeat": "mixed" if mixed else "repeated" if attempts >= 2 else "once",
-        "line": "dead" if pairing.line_is_dead else "portal" if is_portal(pairing) else "ok",
+        "repeat": repeat,
+        "line": "dead" if pairing.line_is_dead or cut else "portal" if is_portal(pairing) else "ok",
         "ended": ended(pairing.case),
         "path": "proven" if proven else "unproven",
     }

@@ -16,7 +16,7 @@ CANARY, ME, OTHER = "1" * 32, "2" * 32, "3" * 32
 
 
 def watch() -> LineWatch:
-    line = LineWatch(REFERENCE, canaries={CANARY})
+    line = LineWatch(REFERENCE, lambda: 0, canaries={CANARY: "https://canary.example/"})
     line.all_heard.set()
     return line
 
@@ -80,7 +80,7 @@ async def test_counts(facts: tuple[Observation, ...], field: str, value: object)
 async def test_failures_wait_for_the_canaries(
     failed: bool, waits: float, autojump_clock: trio.testing.MockClock
 ) -> None:
-    line = LineWatch(REFERENCE, canaries={CANARY})
+    line = LineWatch(REFERENCE, lambda: 0, canaries={CANARY: "https://canary.example/"})
     before = trio.current_time()
     await line.state(ME, failed)
     assert trio.current_time() - before == waits
@@ -89,7 +89,7 @@ async def test_failures_wait_for_the_canaries(
 async def test_no_longer_than_until_they_are_heard(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    line = LineWatch(REFERENCE, canaries={CANARY})
+    line = LineWatch(REFERENCE, lambda: 0, canaries={CANARY: "https://canary.example/"})
 
     async def hear() -> None:
         await trio.sleep(2)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from probe.checks import CHECKS, Question
-from probe.model.step import AskControl, Lookup, Step, Walk
+from probe.model.kinds import LineState
+from probe.model.step import AskControl, AskLine, Lookup, Step, Walk
 from probe.model.target import parse_target
 from probe.verdict.case import Case, Control, ControlSource
 from tests.cases import case, measurement
@@ -58,9 +59,51 @@ def test_what_failed_is_asked_again_later(met: str, again: bool) -> None:
     here = side()
     here.lookup("network", "A", SITE)
     here.walk(SITE, met)
+    looks = [s for s in asked(here) if isinstance(s, AskLine)]
+    assert [s.attempt for s in looks] == ([1] if again else []) and not [s for s in asked(here) if s.attempt > 1]
+    here.end(LineState(), None)
     repeats = [s for s in asked(here) if s.attempt > 1]
     assert bool(repeats) is again
     assert all(s.not_before_s > 0 and s.why.startswith("again") for s in repeats)
+
+
+@pytest.mark.parametrize(
+    "walks_tried,walks_failed,tries",
+    [(100, 0, 3), (100, 10, 4), (100, 20, 6), (100, 60, 8)],
+)
+def test_a_noisy_line_demands_more_tries(walks_tried: int, walks_failed: int, tries: int) -> None:
+    here = side()
+    here.lookup("network", "A", SITE)
+    made = 0
+    while True:
+        made += 1
+        here.walk(SITE, "tls reset", attempt=made)
+        state = LineState(walks_tried=walks_tried, walks_failed=walks_failed)
+        here.add(state, "line.state", attempt=made)
+        if not [s for s in asked(here, attempts=8) if isinstance(s, Walk) and s.attempt == made + 1]:
+            break
+    assert made == tries
+
+
+def test_a_single_loss_is_soon_outweighed() -> None:
+    here = side()
+    here.lookup("network", "A", SITE)
+    here.walk(SITE, "tls reset")
+    here.add(LineState(walks_tried=100), "line.state")
+    for attempt in range(2, 10):
+        if not [s for s in asked(here, attempts=8) if isinstance(s, Walk) and s.attempt == attempt]:
+            break
+        here.walk(SITE, "ok", attempt=attempt)
+    assert attempt == 5
+
+
+def test_tries_while_the_line_is_cut_do_not_count() -> None:
+    here = side()
+    here.lookup("network", "A", SITE)
+    for attempt in range(1, 5):
+        here.walk(SITE, "tcp timeout", attempt=attempt)
+        here.add(LineState(round_tried=3, round_reached=0), "line.state", attempt=attempt)
+    assert [s.attempt for s in asked(here, attempts=8) if isinstance(s, Walk) and s.attempt > 1] == [5]
 
 
 def test_nothing_is_repeated_that_fails_at_the_control_too() -> None:
