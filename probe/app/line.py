@@ -26,8 +26,10 @@ DATED = ("expired", "not_yet_valid")
 @dataclass
 class Noise:
     """Operations at subjects (an endpoint and name, or a resolver and name) that worked at some time in this run: there
-    a failure is noise. One that never worked may be blocked or down, and says nothing about the line."""
+    a failure is noise. One that never worked may be blocked or down, and says nothing about the line; nor does more
+    than one failure of a target, which may be blocked at times. `canaries` are trusted to fail by noise alone."""
 
+    canaries: set[str]
     _counts: dict[tuple[object, ...], list[int]] = field(default_factory=dict)
     _known: dict[str, list[int]] = field(default_factory=dict)
     _all: list[int] = field(default_factory=lambda: [0, 0])
@@ -42,9 +44,11 @@ class Noise:
             self._add(whose, counts if fresh else [not failed, failed])
 
     def _add(self, whose: str, counts: list[int]) -> None:
-        for sums in (self._all, self._known.setdefault(whose, [0, 0])):
+        known = self._known.setdefault(whose, [0, 0])
+        bad = counts[1] if whose in self.canaries else min(counts[1], 1 - known[1])
+        for sums in (self._all, known):
             sums[0] += counts[0]
-            sums[1] += counts[1]
+            sums[1] += bad
 
     def total(self, without: str) -> tuple[int, int]:
         """(tried, failed) over all that worked, those of one measurement left out."""
@@ -62,6 +66,7 @@ class LineWatch:
     canaries: dict[str, str] = field(default_factory=dict)
     all_heard: trio.Event = field(default_factory=trio.Event)
     round: tuple[int, int] = (0, 0)
+    names: set[str] = field(init=False)
     _reached: set[str] = field(default_factory=set)
     _lately: deque[tuple[int, str]] = field(default_factory=deque)
     _tried: set[str] = field(default_factory=set)
@@ -72,11 +77,20 @@ class LineWatch:
     _dialled: set[str] = field(default_factory=set)
     _asked: set[str] = field(default_factory=set)
     _answered: set[str] = field(default_factory=set)
-    _walks: Noise = field(default_factory=Noise)
-    _lookups: Noise = field(default_factory=Noise)
+    _walks: Noise = field(init=False)
+    _lookups: Noise = field(init=False)
     _ipv6: bool | None = None
     _control: bool | None = None
     _lag_us: int = 0
+
+    def __post_init__(self) -> None:
+        self.names = set(self.canaries.values())
+        self._walks, self._lookups = Noise(self.names), Noise(self.names)
+
+    def add_canary(self, measurement_id: str, name: str) -> None:
+        """This measurement asks that canary."""
+        self.canaries[measurement_id] = name
+        self.names.add(name)
 
     @property
     def lived(self) -> bool:
@@ -133,7 +147,7 @@ class LineWatch:
         if failed:
             with trio.move_on_after(CANARY_PATIENCE_S):
                 await self.all_heard.wait()
-        canaries = set(self.canaries.values())
+        canaries = self.names
         mine = canaries | {measurement_id}
         walks, lookups = self._walks.total(measurement_id), self._lookups.total(measurement_id)
         return LineState(

@@ -146,7 +146,7 @@ class Sitting:
 
     async def _ask_canary(self, target: Target, question: Question) -> Case:
         measurement = self._open(new_id(), target, "line")
-        self._line.canaries[measurement.measurement_id] = target.normal
+        self._line.add_canary(measurement.measurement_id, target.normal)
         return await measure(
             question, measurement, self.world, self.store.append, stop=self.stop, note=self._note, scrub=self.scrub
         )

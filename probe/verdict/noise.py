@@ -8,10 +8,10 @@ a tenth of its operations five, a worse one more than is ever tried.
 
 from __future__ import annotations
 
-from math import log
+from math import comb, log
 from typing import Literal
 
-Weight = Literal["apart", "noise", "open"]
+Ratio = Literal["apart", "noise", "open"]
 
 # A. Wald, Sequential Tests of Statistical Hypotheses (1945): the error of calling noise a block, and the reverse.
 ALPHA, BETA = 1e-4, 0.05
@@ -19,6 +19,7 @@ ALPHA, BETA = 1e-4, 0.05
 P_BLOCKED = 0.9
 # No line is taken to be better than this, and none to be so bad that a failure says nothing at all.
 FLOOR, CEILING = 0.02, 0.6
+MIXED = 0.01
 # What is believed of a line before anything was tried on it: half a failure in twenty-five.
 PRIOR_FAILED, PRIOR_TRIED = 0.5, 25.0
 
@@ -28,7 +29,7 @@ def noise_of(failed: int, tried: int) -> float:
     return min(CEILING, max(FLOOR, (failed + PRIOR_FAILED) / (max(tried, failed) + PRIOR_TRIED)))
 
 
-def weigh(failed: int, passed: int, p0: float) -> Weight:
+def weigh(failed: int, passed: int, p0: float) -> Ratio:
     """What so many failed and passed tries at one endpoint say against noise `p0`: `apart` from it, mere `noise`, or
     still `open`."""
     ratio = failed * log(P_BLOCKED / p0) + passed * log((1 - P_BLOCKED) / (1 - p0))
@@ -37,7 +38,9 @@ def weigh(failed: int, passed: int, p0: float) -> Weight:
     return "noise" if ratio <= log(BETA / (1 - ALPHA)) else "open"
 
 
-def is_mixed(failed: int, passed: int, weight: Weight) -> bool:
-    """Whether failures beside passes are worth a word: they are more than noise, or asking stopped before that could be
-    told and at least half of several tries failed."""
-    return weight == "apart" or (weight == "open" and failed >= 2 and failed >= passed)
+def is_mixed(failed: int, passed: int, p0: float) -> bool:
+    """Whether several failures beside passes are worth a word: noise would bring as many in less than one case in a
+    hundred (the upper tail of the binomial distribution)."""
+    n = failed + passed
+    tail = sum(comb(n, k) * p0**k * (1 - p0) ** (n - k) for k in range(failed, n + 1))
+    return failed >= 2 and tail < MIXED

@@ -17,8 +17,7 @@ from probe.model.observation import Observation
 from probe.model.step import AskLine, Fetch, Lookup, Step, Walk
 from probe.model.target import build_url
 from probe.verdict.case import Case
-from probe.verdict.line import Line
-from probe.verdict.noise import weigh
+from probe.verdict.line import Line, Operation
 from probe.verdict.read import (
     HOST_TRIAL,
     PATH_TRIAL,
@@ -44,19 +43,18 @@ def repeats(question: Question, case: Case, walks: tuple[Tried, ...], planned: t
     steps: list[Lookup | Walk] = [*_lookups_again(question, case, line)]
     steps += _walks_again(question, case, line, walks, planned)
     for again in steps:
-        look = _look_first(question, line, case, again)
-        yield look or again
+        yield from _with_a_look(question, line, case, again)
 
 
-def _look_first(question: Question, line: Line, case: Case, again: Lookup | Walk) -> AskLine | None:
-    """The look at the line that belongs beside the try before this one, if that failed and was not looked at yet."""
+def _with_a_look(question: Question, line: Line, case: Case, again: Lookup | Walk) -> Iterator[Step]:
+    """A try, and beside the failed one before it a look at the line. What was seen beside the one before that is
+    awaited: it says whether this try is wanted at all."""
     before = next((o for o in case.observations if o.seq == again.parent), None)
-    if question.role != "field" or before is None or before.failure is None:
-        return None
-    seen = again.attempt - 1
-    if any(o.attempt >= seen for o, _ in line.states):
-        return None
-    return AskLine(seen, f"beside try {seen}: {before.kind} {before.failure}", parent=before.seq)
+    if question.role == "field" and before is not None and before.failure is not None:
+        yield AskLine(again.attempt - 1, f"beside try {again.attempt - 1}: {before.kind} {before.failure}")
+        if again.attempt > 2 and not any(o.attempt >= again.attempt - 2 for o, _ in line.states):
+            return
+    yield again
 
 
 def _walks_again(
@@ -67,23 +65,31 @@ def _walks_again(
         if not mine or step.why.startswith("sibling") or control_fails_too(case, step):
             continue
         failed = [f for w in mine if (f := anomaly(w)) is not None]
+        passed = [w.connect for w in mine if anomaly(w) is None]
         attempt = max(w.attempt for w in mine) + 1
-        if failed and is_open(question, line, failed, len(mine) - len(failed), attempt, line.walk_noise):
+        if failed and is_open(question, line, failed, passed, attempt, "walks"):
             yield Walk(
                 step.host, step.ip, step.port, step.sni, step.fetch, attempt,
                 f"again: {failed[-1].kind} {failed[-1].failure}", question.gap_s(attempt), mine[-1].seqs()[-1],
             )  # fmt: skip
 
 
-def is_open(question: Question, line: Line, failed: list[Observation], passed: int, attempt: int, noise: float) -> bool:
+def is_open(
+    question: Question,
+    line: Line,
+    failed: list[Observation],
+    passed: list[Observation],
+    attempt: int,
+    of: Operation,
+) -> bool:
     """One more try may still settle whether these failures are more than the line's noise. Tries that failed while
     nothing at all came through count for nothing."""
     if attempt > question.attempts:
         return False
     if question.role != "field":
         return not passed
-    valid = len(failed) - len(line.cut(failed))
-    return weigh(valid, passed, noise) == "open"
+    cut = line.cut(failed)
+    return line.is_open((o for o in failed if o.seq not in cut), passed, of)
 
 
 def trials(question: Question, case: Case, walks: tuple[Tried, ...], planned: tuple[Walk, ...]) -> Iterator[Step]:
@@ -163,11 +169,12 @@ def _lookups_again(question: Question, case: Case, line: Line) -> Iterator[Looku
         if o.host in known and is_own_resolver(d.resolver) and d.qtype == "A":
             tries.setdefault((o.host or "", d.resolver), []).append(o)
     for (host, resolver), mine in tries.items():
-        passed = {o.attempt for o in mine if o.failure is None}
-        failed = list({o.attempt: o for o in mine if o.attempt not in passed}.values())
+        passed = list({o.attempt: o for o in mine if o.failure is None}.values())
+        well = {o.attempt for o in passed}
+        failed = list({o.attempt: o for o in mine if o.attempt not in well}.values())
         if not failed or is_local(failed[-1].failure):
             continue
         attempt = max(o.attempt for o in mine) + 1
-        if is_open(question, line, failed, len(passed), attempt, line.lookup_noise):
+        if is_open(question, line, failed, passed, attempt, "lookups"):
             why = f"again: dns.lookup {failed[-1].failure}"
             yield Lookup(host, "A", resolver, attempt, why, question.gap_s(attempt), mine[-1].seq)

@@ -20,7 +20,6 @@ from probe.model.target import Target
 from probe.model.verdict import Scope
 from probe.verdict.findings import Domain, Findings
 from probe.verdict.judge import ended
-from probe.verdict.noise import is_mixed, weigh
 from probe.verdict.pair import Pairing, contrast, was_busy
 from probe.verdict.read import Tried
 
@@ -145,8 +144,9 @@ def _endpoint(
     operation: Callable[[Tried], Observation | None],
     worked: Callable[[Tried], bool],
 ) -> Endpoint:
-    operations = [o for o in (operation(w) for w in mine) if o is not None]
-    good = [w for w in mine if worked(w)]
+    tried = [(o, worked(w)) for w in mine if (o := operation(w)) is not None]
+    operations = tuple(o for o, _ in tried)
+    good = [o for o, well in tried if well]
     met = [o for o in operations if o.failure is not None and not is_local(o.failure) and not was_busy(o)]
     cut = pairing.line.cut(met)
     bad = [o for o in met if o.seq not in cut]
@@ -158,12 +158,10 @@ def _endpoint(
     word = min(words, key=lambda w: (-words[w], w)) if words else "none"
     if not bad:
         state: State = "ok" if good else "unknown"
-        return Endpoint(ip, state, "none", there, False, tuple(operations), cut=bool(cut) and not good)
-    failed, passed = len({o.attempt for o in bad}), len(good)
-    weight = weigh(failed, passed, pairing.line.walk_noise)
-    state = "failed" if not good else "mixed" if is_mixed(failed, passed, weight) else "ok"
-    word = word if state != "ok" else "none"
-    return Endpoint(ip, state, word, there, weight == "apart", tuple(operations))
+        return Endpoint(ip, state, "none", there, False, operations, cut=bool(cut) and not good)
+    weight = pairing.line.weigh(bad, good, "walks")
+    state = "failed" if not good else "mixed" if weight == "mixed" else "ok"
+    return Endpoint(ip, state, word if state != "ok" else "none", there, weight == "apart", operations)
 
 
 def _word(o: Observation) -> str:

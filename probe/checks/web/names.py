@@ -20,7 +20,6 @@ from probe.verdict.findings import Domain, Findings
 from probe.verdict.fingerprints import match_address
 from probe.verdict.judge import ended
 from probe.verdict.likeness import alike
-from probe.verdict.noise import weigh
 from probe.verdict.pair import Pairing, contrast, was_busy
 from probe.verdict.read import Tried, accepted, answer_addresses, is_own_resolver, of_kind
 
@@ -139,7 +138,7 @@ def _said(pairing: Pairing, host: str, resolver: str, group: list[tuple[Observat
     valid = [o for o in asked_a if o.seq not in cut]
     if not valid:
         return Said(resolver, "timeout", facts, cut=True)
-    enough = weigh(len({o.attempt for o in valid}), 0, pairing.line.lookup_noise) == "apart"
+    enough = pairing.line.weigh(valid, (), "lookups") == "apart"
     return Said(resolver, _FAILURES.get(valid[-1].failure or "", "empty"), facts, enough)
 
 

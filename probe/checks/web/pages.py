@@ -21,7 +21,6 @@ from probe.model.verdict import Scope
 from probe.verdict.findings import Domain, Findings
 from probe.verdict.judge import ended
 from probe.verdict.likeness import alike
-from probe.verdict.noise import Weight, is_mixed, weigh
 from probe.verdict.pair import Pairing, contrast, refuses, was_busy
 from probe.verdict.read import Tried, redirect_target
 
@@ -88,11 +87,7 @@ def _repeat(pairing: Pairing, judged: list[Page], pages: list[Page]) -> str:
     bad = {p.walk.ip for p in judged if p.word != "none"}
     if any(p.word == "none" and p.walk.ip in bad for p in pages):
         return "mixed"
-    return "repeated" if _weight(pairing, judged, 0) == "apart" else "once"
-
-
-def _weight(pairing: Pairing, bad: list[Page], passed: int) -> Weight:
-    return weigh(len({p.fetch.attempt for p in bad}), passed, pairing.line.walk_noise)
+    return "repeated" if pairing.line.weigh((p.fetch for p in judged), (), "walks") == "apart" else "once"
 
 
 def _judged(pairing: Pairing, pages: list[Page]) -> list[Page]:
@@ -104,7 +99,7 @@ def _judged(pairing: Pairing, pages: list[Page]) -> list[Page]:
     pages = [p for p in pages if p.walk.proven] or pages
     good = [p for p in pages if p.word == "none"]
     bad = [p for p in pages if p.word != "none"]
-    if good and not is_mixed(len({p.fetch.attempt for p in bad}), len(good), _weight(pairing, bad, len(good))):
+    if good and pairing.line.weigh((p.fetch for p in bad), (p.fetch for p in good), "walks") == "noise":
         return good
     return bad or good
 

@@ -60,8 +60,7 @@ def test_what_failed_is_asked_again_later(met: str, again: bool) -> None:
     here.lookup("network", "A", SITE)
     here.walk(SITE, met)
     looks = [s for s in asked(here) if isinstance(s, AskLine)]
-    assert [s.attempt for s in looks] == ([1] if again else []) and not [s for s in asked(here) if s.attempt > 1]
-    here.end(LineState(), None)
+    assert [s.attempt for s in looks] == ([1] if again else [])
     repeats = [s for s in asked(here) if s.attempt > 1]
     assert bool(repeats) is again
     assert all(s.not_before_s > 0 and s.why.startswith("again") for s in repeats)
@@ -77,9 +76,9 @@ def test_a_noisy_line_demands_more_tries(walks_tried: int, walks_failed: int, tr
     made = 0
     while True:
         made += 1
-        here.walk(SITE, "tls reset", attempt=made)
         state = LineState(walks_tried=walks_tried, walks_failed=walks_failed)
         here.add(state, "line.state", attempt=made)
+        here.walk(SITE, "tls reset", attempt=made)
         if not [s for s in asked(here, attempts=8) if isinstance(s, Walk) and s.attempt == made + 1]:
             break
     assert made == tries
