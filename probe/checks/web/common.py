@@ -7,6 +7,8 @@ from probe.model.target import Target
 from probe.verdict.pair import Pairing
 from probe.verdict.read import Tried
 
+OUTDATED = 2
+
 
 def genuine(pairing: Pairing, target: Target) -> frozenset[str]:
     """Addresses that are the host's by somebody's word: vouched, or trusted; without any such word, all that were
@@ -20,6 +22,12 @@ def is_portal(pairing: Pairing) -> bool:
     """Every canary that was reached showed somebody else's certificate: a login page, or a proxy for everything."""
     state = pairing.line_state
     return bool(state.portal_suspects) and state.portal_suspects >= state.canaries_reached
+
+
+def is_clock_off(pairing: Pairing) -> bool:
+    """Several canaries showed certificates that are out of date by our clock: one may have forgotten to renew its own,
+    so many at once have not."""
+    return pairing.line_state.canaries_outdated >= OUTDATED
 
 
 def leaf(walk: Tried) -> str:

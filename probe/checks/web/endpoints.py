@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from probe.checks.web.common import genuine, is_portal, leaf
+from probe.checks.web.common import genuine, is_clock_off, is_portal, leaf
 from probe.checks.web.forged import certificate_findings, forged_walks
 from probe.model.failure import is_local
 from probe.model.kinds import TcpConnect, TlsHandshake, TlsVerify
@@ -240,10 +240,12 @@ def _line(
     if failed and all(e.word == "bad_chain" for e in failed):
         shown_there = {leaf(w) for w in pairing.there if w.host == target.host and w.proven}
         mine = [w for w in pairing.here if w.host == target.host and w.shaken and not w.proven]
+        dated = all(w.reason in ("expired", "not_yet_valid") for w in mine)
         if mine and all(leaf(w) in shown_there for w in mine):
             # The very certificate that verified elsewhere: our clock or our trust store is at fault.
-            dated = all(w.reason in ("expired", "not_yet_valid") for w in mine)
             return "clock" if dated else "busy"
+        if mine and dated and is_clock_off(pairing):
+            return "clock"
     return "portal" if is_portal(pairing) else "ok"
 
 

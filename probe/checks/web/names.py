@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from probe.checks.web.common import is_portal, leaf
+from probe.checks.web.common import is_clock_off, is_portal, leaf
 from probe.model.failure import is_local
 from probe.model.kinds import DnsLookup, HttpFetch
 from probe.model.observation import Observation
@@ -128,6 +128,9 @@ def _by_resolver(pairing: Pairing, host: str, facts: list[tuple[Observation, Dns
 def _said(pairing: Pairing, host: str, resolver: str, group: list[tuple[Observation, DnsLookup]]) -> Said:
     addresses = tuple(dict.fromkeys(ip for _, d in group for ip in answer_addresses(d)))
     facts = tuple(o for o, _ in group)
+    if addresses and set(addresses) <= set(pairing.line_state.invented) - pairing.trusted(host):
+        # What this resolver gives for names that cannot exist: it says that there is no such name, in its own way.
+        return Said(resolver, "nxdomain", facts, len(facts) >= 2, addresses)
     if addresses:
         return Said(resolver, _truth(pairing, host, addresses), facts, addresses=addresses)
     # AAAA is often empty where A exists, so the A question speaks for the resolver.
@@ -249,6 +252,8 @@ def _line(pairing: Pairing, said: Said) -> str:
         return "dead"
     if is_portal(pairing):
         return "portal"
+    if said.word == "unproven" and is_clock_off(pairing):
+        return "clock"
     state = pairing.line_state
     if not said.addresses and state.names_asked and not state.names_answered:
         return "deaf"
