@@ -15,11 +15,11 @@ from probe.model.errors import BundleError
 from probe.model.kinds import Conclusion, ControlAsk, HttpFetch, LineState
 from probe.model.measurement import Measurement
 from probe.model.observation import Blob, Draft, Observation
-from probe.model.step import AskControl, AskLine, Step
+from probe.model.step import AskControl, AskLine, Lookup, Step
 from probe.model.vantage import Vantage
 from probe.perform import PERFORMERS
 from probe.perform.control import perform_control
-from probe.perform.world import World
+from probe.perform.world import Emit, World
 from probe.verdict.case import Case, Control, ControlSource
 from probe.wire.facts import ObservationRow, Row, observation_of, row_of
 
@@ -156,7 +156,7 @@ class _Asking:
         elif isinstance(step, AskLine):
             await self._look_at_line(step)
         else:
-            await PERFORMERS[type(step)](step, self.world, self.emit)
+            await PERFORMERS[type(step)](step, self.world, self._teller(step, nursery))
         self.propose(nursery)
 
     async def _look_at_line(self, step: AskLine) -> None:
@@ -165,6 +165,19 @@ class _Asking:
         state = await self.line(self.case, True) if self.line else LineState()
         took_us = self.world.net.clock.mono_us() - began
         self.emit(Draft(LineState.kind, state, at_us=at_us, took_us=took_us, attempt=step.attempt, why=step.why))
+
+    def _teller(self, step: Step, nursery: trio.Nursery) -> Emit:
+        """Where a step hands its facts. A lookup listens on after its answer, for a second one; what follows from the
+        first need not wait for that."""
+        if not isinstance(step, Lookup):
+            return self.emit
+
+        def tell(draft: Draft, blobs: tuple[Blob, ...] = ()) -> int:
+            seq = self.emit(draft, blobs)
+            self.propose(nursery)
+            return seq
+
+        return tell
 
     def emit(self, draft: Draft, blobs: tuple[Blob, ...] = ()) -> int:
         """Give a fact its place, hand it on, and remember it. Returns its seq."""

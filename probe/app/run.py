@@ -63,6 +63,7 @@ async def sit(
             limits=limits or Limits(),
             local_resolvers=prepared.local_resolvers,
             helper_client=client,
+            helper_direct=not prepared.wanted.proxy,
             learn_address=guard.learn,
         )
         plan = plan_of(prepared, store, utc_text(net.clock.now_us()), seen)

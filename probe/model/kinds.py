@@ -49,7 +49,9 @@ class Icmp:
 class DnsLookup:
     """One answer to one question, or its absence. Several answers to one question are several observations with
     the same `query`; `nth` counts them in order of arrival. `source_ok`, `question_ok` and `id_ok` say whether it came
-    from where we asked, for what we asked, with our id. `message` is the SHA-256 of the raw answer's blob."""
+    from where we asked, for what we asked, with our id. `message` is the SHA-256 of the raw answer's blob. `ttl` is the
+    hop limit that the question was sent with, 0 the usual one. `rtt_us` is the kernel's least round trip of the stream
+    that the question went over (TCP_INFO)."""
 
     kind: ClassVar[str] = "dns.lookup"
     resolver: str
@@ -74,6 +76,8 @@ class DnsLookup:
     lag_us: int = 0
     raw: str | None = None
     note: str | None = None
+    ttl: int = 0
+    rtt_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,9 @@ class TcpConnect:
 class TlsHandshake:
     """One TLS handshake. `sni` is None where no name was sent. `chain` are SHA-256 of the peer's certificates (DER,
     leaf first), kept whether or not they verify. `ended` tells how a failed one ended: rst, fin, alert, silence,
-    garbage. `first_bytes` is hex of the first bytes received (at most 64), `ja4` the fingerprint of the hello sent."""
+    garbage. `first_bytes` is hex of the first bytes received (at most 64), `ja4` the fingerprint of the hello sent.
+    `answer_us` is from the hello's sending to the first thing that came back, bytes or an end. `ttl` is the hop limit
+    that the hello was sent with, 0 the usual one."""
 
     kind: ClassVar[str] = "tls.handshake"
     sni: str | None
@@ -111,6 +117,8 @@ class TlsHandshake:
     info: TcpInfo | None = None
     lag_us: int = 0
     raw: str | None = None
+    answer_us: int | None = None
+    ttl: int = 0
 
 
 @dataclass(frozen=True, slots=True)

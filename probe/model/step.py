@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 @dataclass(frozen=True, slots=True)
 class Lookup:
     """Ask `resolver` for (`host`, `qtype`). A resolver is `system` (getaddrinfo) or a URL: `udp://IP[:port]`,
-    `tcp://IP[:port]`, `tls://IP[:port]?name=N`, `https://IP[:port]/dns-query?name=N`."""
+    `tcp://IP[:port]`, `tls://IP[:port]?name=N`, `https://IP[:port]/dns-query?name=N`; or `nobody://IP`, the question
+    sent over UDP to an address where no resolver answers. `ttl` is the hop limit of the datagrams, 0 the usual one."""
 
     host: str
     qtype: str
@@ -19,6 +20,7 @@ class Lookup:
     why: str = field(default="plan", compare=False)
     not_before_s: float = field(default=0.0, compare=False)
     parent: int | None = field(default=None, compare=False)
+    ttl: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class Fetch:
 @dataclass(frozen=True, slots=True)
 class Walk:
     """Walk one endpoint: connect to `ip`:`port`; if `sni` is not None shake hands for that name ("" sends none);
-    if `fetch` is not None ask for that page on the stream held. `host` is the name this endpoint was found for."""
+    if `fetch` is not None ask for that page on the stream held. `host` is the name this endpoint was found for. `ttl`
+    is the hop limit of all that follows the connect, 0 the usual one."""
 
     host: str
     ip: str
@@ -44,6 +47,7 @@ class Walk:
     why: str = field(default="plan", compare=False)
     not_before_s: float = field(default=0.0, compare=False)
     parent: int | None = field(default=None, compare=False)
+    ttl: int = 0
 
 
 @dataclass(frozen=True, slots=True)

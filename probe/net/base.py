@@ -6,6 +6,7 @@ with the public word and the raw origin, from the place where it was born.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -75,7 +76,8 @@ class Dialed:
 class Shaken:
     """The end of a TLS handshake. `stream` carries application data when it succeeded (whether or not the chain
     verifies: that is judged elsewhere). `chain` is DER, leaf first. `ended`: rst, fin, alert, silence, garbage, or
-    None when it succeeded or the two sides had nothing in common. `bytes_*` and `info` are of the stream below."""
+    None when it succeeded or the two sides had nothing in common. `bytes_*` and `info` are of the stream below.
+    `answer_us` is from the hello's sending to the first thing that came back; None when nothing did."""
 
     stream: Stream | None
     failure: Failure | None
@@ -93,17 +95,23 @@ class Shaken:
     first_bytes: bytes = b""
     info: TcpInfo | None = None
     lag_us: int = 0
+    answer_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """One datagram that came back: when (microseconds after the first send), from where, and whether the kernel
-    stamped it."""
+    """One datagram that came back: when (microseconds after the first send), from where, whether the kernel stamped
+    it, and how often the question had been sent by then."""
 
     data: bytes
     source: tuple[str, int]
     after_us: int
     kernel: bool
+    sends: int = 1
+
+
+# Called with each datagram the moment it arrives.
+Heard = Callable[[Datagram], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +142,8 @@ class Resolved:
 @dataclass(frozen=True, slots=True)
 class UdpPlan:
     """When to send a datagram again (seconds after the first send), when to give up, and how long to go on listening
-    after the first acceptable answer: at least `linger_s`, at most `linger_rtts` round trips of that first answer."""
+    after the first acceptable answer: `linger_rtts` round trips, by that answer or by what is known of the path to that
+    address, whichever is longer; `linger_s` where nothing is known of it. `ttl` is the hop limit, 0 the usual one."""
 
     resend_s: tuple[float, ...] = (0.8, 2.0)
     timeout_s: float = 4.0
@@ -142,6 +151,7 @@ class UdpPlan:
     linger_rtts: float = 2.0
     max_datagrams: int = 8
     max_bytes: int = field(default=65535)
+    ttl: int = 0
 
 
 class Net(Protocol):
@@ -160,9 +170,13 @@ class Net(Protocol):
         """A TLS handshake over a stream we hold, without verifying; the chain is kept even when it would not verify."""
         ...
 
-    async def ask_udp(self, ip: str, port: int, payload: bytes, plan: UdpPlan) -> Echoes:
-        """Send a datagram, again as planned, and keep every datagram that comes back. `payload[:2]` is a DNS id: the
-        first datagram with it and the response bit starts the linger."""
+    def limit(self, stream: Stream, ttl: int) -> Failure | None:
+        """Let whatever a connected stream sends from now on die after `ttl` hops; a failure where that cannot be."""
+        ...
+
+    async def ask_udp(self, ip: str, port: int, payload: bytes, plan: UdpPlan, heard: Heard | None = None) -> Echoes:
+        """Send a datagram, again as planned, and keep every datagram that comes back; `heard` is told of each at once.
+        `payload[:2]` is a DNS id: the first datagram with it and the response bit starts the linger."""
         ...
 
     async def resolve(self, host: str, ipv6: bool, timeout_s: float) -> Resolved:

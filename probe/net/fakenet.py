@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import trio
 
 from probe.model.kinds import Icmp, TcpInfo
-from probe.net.base import Datagram, Dialed, Echoes, Failure, Resolved, Shaken, Stream, UdpPlan
+from probe.net.base import Datagram, Dialed, Echoes, Failure, Heard, Resolved, Shaken, Stream, UdpPlan
 from probe.net.classify import DEADLINE
 
 # In a stream's script: nothing more ever comes. (A failure word of its own would be an end.)
@@ -87,6 +87,7 @@ class FakeStream:
         self.peer = peer or Peer()
         self.sent = b""
         self.closed = False
+        self.ttl = 0
         self._answer = says if callable(says) else None
         self._parts = [] if callable(says) else list(says)
         self._answered = 0
@@ -142,6 +143,8 @@ class FakeNet:
         self.names: dict[tuple[str, bool], tuple[str, ...] | Failure] = {}
         self.asked: list[tuple[object, ...]] = []
         self.streams: list[FakeStream] = []
+        # What setting a hop limit says: None where the system lets us.
+        self.unlimited: Failure | None = None
 
     async def dial(self, ip: str, port: int, timeout_s: float) -> Dialed:
         self.asked.append(("dial", ip, port))
@@ -174,14 +177,25 @@ class FakeNet:
             lag_us=self.clock.lag,
         )
 
-    async def ask_udp(self, ip: str, port: int, payload: bytes, plan: UdpPlan) -> Echoes:
-        self.asked.append(("ask_udp", ip, port, payload))
+    def limit(self, stream: Stream, ttl: int) -> Failure | None:
+        self.asked.append(("limit", ttl))
+        if isinstance(stream, FakeStream):
+            stream.ttl = ttl
+        return self.unlimited
+
+    async def ask_udp(self, ip: str, port: int, payload: bytes, plan: UdpPlan, heard: Heard | None = None) -> Echoes:
+        self.asked.append(("ask_udp", ip, port, payload, plan.ttl))
+        if plan.ttl and self.unlimited:
+            return Echoes((), self.unlimited, self.clock.now_us(), 0, 0)
         resolver = self.resolvers.get((ip, port))
         answer = resolver(payload) if resolver else DEADLINE
         failure = answer if isinstance(answer, Failure) else None
         came = () if isinstance(answer, Failure) else answer
         datagrams = tuple(d if isinstance(d, Datagram) else Datagram(d, (ip, port), 10_000, False) for d in came)
         at_us, took_us = await self._spend(failure, 10_000, plan.timeout_s)
+        if heard is not None:
+            for datagram in datagrams[: plan.max_datagrams]:
+                heard(datagram)
         return Echoes(datagrams[: plan.max_datagrams], failure, at_us, took_us, 1, lag_us=self.clock.lag)
 
     async def resolve(self, host: str, ipv6: bool, timeout_s: float) -> Resolved:

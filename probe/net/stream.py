@@ -14,6 +14,7 @@ import trio
 from probe.model.kinds import TcpInfo
 from probe.net.base import Failure
 from probe.net.classify import errno_failure
+from probe.net.hops import limit_hops
 from probe.net.tcpinfo import read_tcp_info
 
 CLOSED = Failure("interrupted", "closed")
@@ -59,6 +60,10 @@ class TcpStream:
                 return self._failed(exc)
             self._bytes_in += len(data)
             return data
+
+    def limit(self, ttl: int) -> Failure | None:
+        """See `base.Net.limit`."""
+        return limit_hops(self._sock, ttl) if self._sock.fileno() >= 0 else CLOSED
 
     def info(self) -> TcpInfo | None:
         """TCP_INFO now, or as it was when we closed."""

@@ -39,7 +39,7 @@ async def shake(
     """See `base.Net.shake`. The stream below is left open, whatever happened: closing it is its owner's business."""
     at_us, began = clock.now_us(), clock.mono_us()
     sent, received = stream.bytes_out, stream.bytes_in
-    pump = _Pump(stream)
+    pump = _Pump(stream, clock)
     try:
         pump.connection = context(alpn, max_version).wrap_bio(pump.inward, pump.outward, server_hostname=sni or None)
     except ValueError:  # includes UnicodeError: a name that no hello can carry, so nothing was sent
@@ -69,6 +69,7 @@ async def shake(
         first_bytes=bytes(pump.seen[:FIRST_BYTES]),
         info=stream.info(),
         lag_us=clock.lag_us(began),
+        answer_us=pump.heard_us - pump.asked_us if pump.heard_us else None,
     )
 
 
@@ -95,6 +96,7 @@ class _Pump:
     """OpenSSL on one side, a stream on the other, and what was seen pass."""
 
     stream: Stream
+    clock: Clock
     inward: ssl.MemoryBIO = field(default_factory=ssl.MemoryBIO)
     outward: ssl.MemoryBIO = field(default_factory=ssl.MemoryBIO)
     hello: bytes = b""
@@ -102,6 +104,9 @@ class _Pump:
     reason: str = ""
     pending: bytearray = field(default_factory=bytearray)
     turn: trio.Lock = field(default_factory=trio.Lock)
+    # When the hello was on its way, and when the first thing came back; monotonic, 0 for not yet.
+    asked_us: int = 0
+    heard_us: int = 0
     connection: ssl.SSLObject = field(init=False)
 
     async def shake(self) -> Failure | None:
@@ -111,10 +116,12 @@ class _Pump:
         while True:
             fault = self._advance()
             self.hello = self.hello or bytes(self.pending)
+            self.asked_us = self.asked_us or self.clock.mono_us()
             unsent = unsent or await self.flush()
             if fault is not _WANTS_MORE:
                 return fault
             came = await self.pull()
+            self.heard_us = self.heard_us or self.clock.mono_us()
             if came is not None:
                 return unsent or came
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import trio
 
-from probe.net.base import Clock, Dialed, Echoes, Resolved, Shaken, Stream, UdpPlan
+from probe.net.base import Clock, Dialed, Echoes, Failure, Heard, Resolved, Shaken, Stream, UdpPlan
 from probe.net.clock import LagSampler, RealClock
 from probe.net.dial import dial
+from probe.net.hops import NOT_SUPPORTED
+from probe.net.roundtrips import RoundTrips
+from probe.net.stream import TcpStream
 from probe.net.system import SystemResolver
 from probe.net.tls import shake
 from probe.net.udp import ask_udp
@@ -22,6 +25,7 @@ class TrioNet:
         self._source = source
         self._clock = clock or RealClock()
         self._resolver = resolver or SystemResolver(self._clock)
+        self._round_trips = RoundTrips()
 
     @classmethod
     async def start(cls, nursery: trio.Nursery, source: str | None = None) -> TrioNet:
@@ -35,15 +39,22 @@ class TrioNet:
         return self._clock
 
     async def dial(self, ip: str, port: int, timeout_s: float) -> Dialed:
-        return await dial(self._clock, ip, port, timeout_s, self._source)
+        dialed = await dial(self._clock, ip, port, timeout_s, self._source)
+        if dialed.stream is not None:
+            self._round_trips.note(ip, (dialed.info.min_rtt_us if dialed.info else 0) or dialed.took_us)
+        return dialed
 
     async def shake(
         self, stream: Stream, sni: str | None, alpn: tuple[str, ...], timeout_s: float, max_version: str | None = None
     ) -> Shaken:
         return await shake(self._clock, stream, sni, alpn, timeout_s, max_version)
 
-    async def ask_udp(self, ip: str, port: int, payload: bytes, plan: UdpPlan) -> Echoes:
-        return await ask_udp(self._clock, ip, port, payload, plan, self._source)
+    def limit(self, stream: Stream, ttl: int) -> Failure | None:
+        return stream.limit(ttl) if isinstance(stream, TcpStream) else NOT_SUPPORTED
+
+    async def ask_udp(self, ip: str, port: int, payload: bytes, plan: UdpPlan, heard: Heard | None = None) -> Echoes:
+        known_us = self._round_trips.of(ip)
+        return await ask_udp(self._clock, ip, port, payload, plan, self._source, heard, known_us)
 
     async def resolve(self, host: str, ipv6: bool, timeout_s: float) -> Resolved:
         return await self._resolver.resolve(host, ipv6, timeout_s)

@@ -1,8 +1,9 @@
 """One datagram question, and everything that comes back within its window.
 
 The socket is not connected: an injected answer may come from another address, and is worth seeing. Answers are kept
-whoever sent them and whatever they say; the window stays open a little after the first acceptable one, because the
-injected answer arrives first and the true one after it. The kernel stamps arrival where it can, since the event loop's
+whoever sent them and whatever they say; the window stays open for some round trips after the first acceptable one,
+because the injected answer arrives first and the true one after it. Nobody has to wait for that: each answer is handed
+on as it arrives. The kernel stamps arrival where it can, since the event loop's
 idea of it is off by all the loop's lag.
 """
 
@@ -17,25 +18,38 @@ from dataclasses import dataclass, field
 import trio
 
 from probe.model.kinds import Icmp
-from probe.net.base import Clock, Datagram, Echoes, Failure, UdpPlan
+from probe.net.base import Clock, Datagram, Echoes, Failure, Heard, UdpPlan
 from probe.net.classify import DEADLINE, errno_failure
 from probe.net.dial import open_socket
 from probe.net.errqueue import QueuedError, read_errors
+from probe.net.hops import limit_hops
 
 # Linux asm-generic/socket.h; the control message carries a `struct timespec` of Unix time.
 SO_TIMESTAMPNS = 35
 _TIMESPEC = struct.Struct("@ll")
-# However slow the first answer was, listening on costs the next question this much at most (seconds).
-MOST_LINGER_S = 1.0
+# However slow the path is, listening on ends after this; however fast, a resolver needs some time of its own (seconds).
+MOST_LINGER_S, LEAST_LINGER_S = 1.0, 0.05
 # One ICMP error may be forged to hide an answer; two in a row are taken for true.
 REFUSALS = 2
+# A question that is to die on the way has died when a router says so; what it set off comes at about that time.
+DEATHS = 1
 # Windows reports an ICMP "port unreachable" for an earlier datagram as a reset of the socket.
 _UDP_WORDS = {"WSAECONNRESET": "connection_refused"}
 
 
-async def ask_udp(clock: Clock, ip: str, port: int, payload: bytes, plan: UdpPlan, source: str | None = None) -> Echoes:
+async def ask_udp(
+    clock: Clock,
+    ip: str,
+    port: int,
+    payload: bytes,
+    plan: UdpPlan,
+    source: str | None = None,
+    heard: Heard | None = None,
+    known_us: int | None = None,
+) -> Echoes:
     """See `base.Net.ask_udp`. `failure` is None once an acceptable answer came, whatever else did; else it is the last
-    error met, or the deadline, and datagrams that are no answer (wrong id, no response bit) are still listed."""
+    error met, or the deadline, and datagrams that are no answer (wrong id, no response bit) are still listed.
+    `known_us` is the round trip to that address as far as it is known otherwise."""
     at_us, began = clock.now_us(), clock.mono_us()
     await trio.lowlevel.checkpoint()
     try:
@@ -44,7 +58,9 @@ async def ask_udp(clock: Clock, ip: str, port: int, payload: bytes, plan: UdpPla
         return Echoes((), errno_failure(exc.errno or 0), at_us, clock.mono_us() - began, 0)
     with sock:
         _want_stamps(sock)
-        question = _Question(clock, sock, (ip, port), payload, plan)
+        if plan.ttl and (unable := limit_hops(sock, plan.ttl)):
+            return Echoes((), unable, at_us, clock.mono_us() - began, 0)
+        question = _Question(clock, sock, (ip, port), payload, plan, heard, known_us)
         await question.ask()
     return Echoes(
         datagrams=tuple(question.datagrams),
@@ -66,6 +82,8 @@ class _Question:
     to: tuple[str, int]
     payload: bytes
     plan: UdpPlan
+    heard: Heard | None = None
+    known_us: int | None = None
     datagrams: list[Datagram] = field(default_factory=list)
     errors: list[QueuedError] = field(default_factory=list)
     failure: Failure | None = None
@@ -117,10 +135,13 @@ class _Question:
 
     def _take(self, data: bytes, stamp_ns: int | None, source: tuple[str, int]) -> None:
         after_us, kernel = self._after_us(stamp_ns)
-        self.datagrams.append(Datagram(data, source, after_us, kernel))
+        datagram = Datagram(data, source, after_us, kernel, self.sends)
+        self.datagrams.append(datagram)
         if not self.answered and is_answer(self.payload, data):
             self.answered = True
-            self._close_in(max(self.plan.linger_s, min(self.plan.linger_rtts * after_us / 1e6, MOST_LINGER_S)))
+            self._close_in(linger_s(self.plan, after_us, self.known_us))
+        if self.heard is not None:
+            self.heard(datagram)
 
     def _after_us(self, stamp_ns: int | None) -> tuple[int, bool]:
         """Arrival, microseconds after the first send. The stamp is Unix time: taken as an age, and disbelieved when the
@@ -143,7 +164,7 @@ class _Question:
         self.errors += fresh
         if fresh:
             self.failure = fresh[-1].failure
-        if fresh and len(self.errors) >= REFUSALS:
+        if fresh and len(self.errors) >= (DEATHS if self.plan.ttl else REFUSALS):
             self._close_in(self.plan.linger_s)
         return bool(fresh)
 
@@ -152,6 +173,14 @@ class _Question:
 
     def last_icmp(self) -> Icmp | None:
         return next((error.icmp for error in reversed(self.errors) if error.icmp), None)
+
+
+def linger_s(plan: UdpPlan, after_us: int, known_us: int | None) -> float:
+    """Seconds to listen on after a first answer that came after `after_us`, on a path whose round trip is known to be
+    `known_us`."""
+    if known_us is None:
+        return max(plan.linger_s, min(plan.linger_rtts * after_us / 1e6, MOST_LINGER_S))
+    return max(LEAST_LINGER_S, min(plan.linger_rtts * max(after_us, known_us) / 1e6, MOST_LINGER_S))
 
 
 def is_answer(question: bytes, data: bytes) -> bool:

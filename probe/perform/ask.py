@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
@@ -44,12 +44,14 @@ class Resolver:
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What came back: a message, or a failure. `note` is `verified` or `unverified:<reason>` once there was a chain to
-    judge; where it failed before that, `connect` or `handshake`."""
+    judge; where it failed before that, `connect` or `handshake`. `rtt_us` is the kernel's least round trip of the
+    stream, None where it has none."""
 
     message: bytes | None
     failure: Failure | None
     note: str | None = None
     icmp: Icmp | None = None
+    rtt_us: int | None = None
 
 
 def parse_resolver(url: str) -> Resolver:
@@ -73,7 +75,9 @@ async def ask_stream(resolver: Resolver, query: bytes, world: World) -> Asked:
     if dialed.stream is None:
         return Asked(None, dialed.failure, "connect", dialed.icmp)
     try:
-        return await _ASKERS[resolver.scheme](resolver, query, dialed.stream, world)
+        asked = await _ASKERS[resolver.scheme](resolver, query, dialed.stream, world)
+        info = dialed.stream.info()
+        return replace(asked, rtt_us=(info.min_rtt_us or None) if info else None)
     finally:
         dialed.stream.close()
 

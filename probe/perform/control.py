@@ -7,6 +7,7 @@ would look like a control to which things fail.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from probe.model.errors import BundleError
 from probe.model.kinds import ControlAsk
 from probe.model.observation import Draft
 from probe.model.step import AskControl
+from probe.model.target import address_of
 from probe.net.base import Failure
 from probe.net.classify import classify
 from probe.perform.world import Emit, World
@@ -43,6 +45,7 @@ class _Ask:
     status: int | None = None
     reader: AnswerReader | None = None
     rows: tuple[Row, ...] = ()
+    peer: tuple[str, int] | None = None
 
     async def run(self, client: httpx.AsyncClient, url: str) -> Failure | None:
         """Ask until it is answered, or patience ends."""
@@ -69,6 +72,7 @@ class _Ask:
         headers = {"content-type": "application/json", "accept": LINES_TYPE, "accept-encoding": "gzip"}
         async with client.stream("POST", url, content=body, headers=headers, follow_redirects=False) as response:
             self.status = response.status_code
+            self.peer = _peer(response) if self.world.helper_direct else None
             if response.status_code != 200:
                 again_s = _retry_after(response) if response.status_code in BUSY else None
                 return Failure("http_request_failed", f"status {response.status_code}"), again_s
@@ -132,6 +136,8 @@ async def perform_control(step: AskControl, world: World, emit: Emit, keep_contr
         draft = Draft(
             ControlAsk.kind,
             _detail(step, ask, failure),
+            ip=ask.peer[0] if ask.peer else None,
+            port=ask.peer[1] if ask.peer else None,
             failure=failure.word if failure else None,
             at_us=at_us,
             took_us=clock.mono_us() - began_us,
@@ -172,6 +178,17 @@ def _detail(step: AskControl, ask: _Ask, failure: Failure | None) -> ControlAsk:
         raw=failure.raw if failure else None,
         seen_says=(head.client.says or None) if head else None,
     )
+
+
+def _peer(response: httpx.Response) -> tuple[str, int] | None:
+    """Address and port at which the helper was reached; None for one of a private network, which is nobody's
+    business."""
+    stream = response.extensions.get("network_stream")
+    found = stream.get_extra_info("server_addr") if stream is not None else None
+    if not isinstance(found, tuple) or len(found) < 2:
+        return None
+    ip = address_of(str(found[0]))
+    return (ip, int(found[1])) if ip is not None and ipaddress.ip_address(ip).is_global else None
 
 
 def _retry_after(response: httpx.Response) -> float:

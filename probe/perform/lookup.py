@@ -2,7 +2,8 @@
 
 An injected answer and the true one after it are two facts with the same `query`. An answer that says it is cut short
 (TC) is followed by the same question over TCP. Facts about resolvers that the network itself configured carry only the
-name `network`: the address of somebody's router is nobody's business.
+name `network`: the address of somebody's router is nobody's business. So are the routers at which a question with a
+hop limit died: that one did say so is kept, and not who.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from dataclasses import dataclass, replace
 from probe.model.kinds import DnsLookup, Icmp, Record, Skipped
 from probe.model.observation import Blob, Draft
 from probe.model.step import Lookup
-from probe.net.base import Datagram, Echoes, Failure
+from probe.net.base import Datagram, Failure
 from probe.perform.ask import MESSAGE, Asked, Resolver, ask_stream, parse_resolver
 from probe.perform.world import Emit, World
+from probe.verdict.read import NOBODY
 from probe.wire.dns import DnsMessage, build_query, decode
 
 ADDRESS_TYPES = {"A": 4, "AAAA": 6}
@@ -31,6 +33,11 @@ async def perform_lookup(step: Lookup, world: World, emit: Emit) -> None:
         question = _question(step, world)
     except ValueError as error:
         _skip(step, world, emit, str(error))
+        return
+    if step.resolver.startswith(NOBODY) and (why_not := world.policy.allows_address(question.resolver.ip)):
+        # Whoever configured a resolver has decided about its address already; this one came from the network.
+        because, _, note = why_not.partition(": ")
+        _skip(step, world, emit, note, because)
         return
     if question.resolver.scheme == "udp":
         await _ask_udp(question, world, emit)
@@ -57,7 +64,7 @@ class _Question:
         """A fact about this question."""
         step = self.step
         ip, port = (None, None) if self.own else (self.resolver.ip, self.resolver.port)
-        if self.own and detail.icmp is not None:
+        if (self.own or step.ttl) and detail.icmp is not None:
             detail = replace(detail, icmp=Icmp(detail.icmp.type, detail.icmp.code, ""))
         if self.own and _is_private(self.resolver.ip):
             detail = replace(detail, note="private")
@@ -83,6 +90,8 @@ def _question(step: Lookup, world: World) -> _Question:
 
 def _url_of(name: str, world: World) -> str:
     """The URL of `network`, `network:1` ..., or the resolver itself. Raises ValueError when there is no such one."""
+    if name.startswith(NOBODY):
+        return f"udp://{name.removeprefix(NOBODY)}"
     base, _, index = name.partition(":")
     if base != "network":
         return name
@@ -92,8 +101,8 @@ def _url_of(name: str, world: World) -> str:
     return world.local_resolvers[number]
 
 
-def _skip(step: Lookup, world: World, emit: Emit, note: str) -> None:
-    detail = Skipped(Lookup.__name__.lower(), "not_supported", note)
+def _skip(step: Lookup, world: World, emit: Emit, note: str, because: str = "not_supported") -> None:
+    detail = Skipped(Lookup.__name__.lower(), because, note)
     at_us = world.net.clock.now_us()
     emit(
         Draft(Skipped.kind, detail, step.host, None, None, "skipped", at_us, 0, step.attempt, step.why, step.parent),
@@ -135,39 +144,50 @@ async def _ask_system(step: Lookup, world: World, emit: Emit) -> None:
 
 
 async def _ask_udp(question: _Question, world: World, emit: Emit) -> None:
-    to = question.resolver
-    echoes = await world.net.ask_udp(to.ip, to.port, question.wire, world.limits.dns)
-    cut: list[int] = []
-    whole = False
-    for nth, datagram in enumerate(echoes.datagrams):
-        said = question.read(datagram.data)
-        seq = _emit_datagram(question, nth, datagram, said, echoes, emit)
-        if said.id_ok and said.question_ok and _same(datagram.source, to):
-            whole = whole or "tc" not in said.flags
-            cut += [seq] if "tc" in said.flags else []
-    nth = len(echoes.datagrams)
-    if echoes.failure is not None:
-        detail = replace(_base(question, nth, "udp"), sends=echoes.sends, icmp=echoes.icmp, lag_us=echoes.lag_us)
+    """Ask, and emit every answer as it arrives; at the end a failure, if there was none that counts."""
+    to, plan, clock = question.resolver, replace(world.limits.dns, ttl=question.step.ttl), world.net.clock
+    heard = _Hearing(question, world, emit, clock.now_us(), clock.mono_us())
+    echoes = await world.net.ask_udp(to.ip, to.port, question.wire, plan, heard.take)
+    if echoes.failure is not None and echoes.failure.word == "skipped":
+        _skip(question.step, world, emit, f"hop limit {question.step.ttl}", echoes.failure.raw)
+    elif echoes.failure is not None:
+        detail = replace(_base(question, heard.nth, "udp"), sends=echoes.sends, icmp=echoes.icmp, lag_us=echoes.lag_us)
         failed = replace(detail, raw=echoes.failure.raw)
         emit(question.draft(failed, echoes.failure.word, echoes.at_us, echoes.took_us), ())
-    elif cut and not whole:
-        again = replace(question, step=replace(question.step, parent=cut[0]), resolver=replace(to, scheme="tcp"))
-        await _ask_stream(again, world, emit, nth)
+    elif heard.cut is not None and not heard.whole:
+        again = replace(question, step=replace(question.step, parent=heard.cut), resolver=replace(to, scheme="tcp"))
+        await _ask_stream(again, world, emit, heard.nth)
 
 
-def _emit_datagram(
-    question: _Question, nth: int, datagram: Datagram, said: DnsMessage, echoes: Echoes, emit: Emit
-) -> int:
-    detail, blob = _told(question, nth, "udp", datagram.data, said)
-    detail = replace(
-        detail,
-        sends=echoes.sends,
-        source_ok=_same(datagram.source, question.resolver),
-        kernel_us=datagram.after_us if datagram.kernel else None,
-        icmp=echoes.icmp,
-        lag_us=echoes.lag_us,
-    )
-    return emit(question.draft(detail, said.failure, echoes.at_us, datagram.after_us), (blob,))
+@dataclass(slots=True)
+class _Hearing:
+    """The answers to one question so far: how many, whether one was whole, and the seq of the first one cut short."""
+
+    question: _Question
+    world: World
+    emit: Emit
+    at_us: int
+    began_us: int
+    nth: int = 0
+    whole: bool = False
+    cut: int | None = None
+
+    def take(self, datagram: Datagram) -> None:
+        question = self.question
+        said = question.read(datagram.data)
+        detail, blob = _told(question, self.nth, "udp", datagram.data, said)
+        detail = replace(
+            detail,
+            sends=datagram.sends,
+            source_ok=_same(datagram.source, question.resolver),
+            kernel_us=datagram.after_us if datagram.kernel else None,
+            lag_us=self.world.net.clock.lag_us(self.began_us),
+        )
+        seq = self.emit(question.draft(detail, said.failure, self.at_us, datagram.after_us), (blob,))
+        self.nth += 1
+        if said.id_ok and said.question_ok and detail.source_ok:
+            self.whole = self.whole or "tc" not in said.flags
+            self.cut = seq if self.cut is None and "tc" in said.flags else self.cut
 
 
 def _same(source: tuple[str, int], asked: Resolver) -> bool:
@@ -193,11 +213,13 @@ def _stream_detail(question: _Question, nth: int, asked: Asked) -> tuple[DnsLook
     engine = question.resolver.scheme
     if asked.message is None:
         failure = asked.failure or Failure("unknown_failure", "nothing came, and no failure")
-        detail = replace(_base(question, nth, engine), icmp=asked.icmp, note=asked.note, raw=failure.raw)
+        detail = replace(
+            _base(question, nth, engine), icmp=asked.icmp, note=asked.note, raw=failure.raw, rtt_us=asked.rtt_us
+        )
         return detail, failure.word, ()
     said = question.read(asked.message)
     detail, blob = _told(question, nth, engine, asked.message, said)
-    return replace(detail, note=asked.note), said.failure, (blob,)
+    return replace(detail, note=asked.note, rtt_us=asked.rtt_us), said.failure, (blob,)
 
 
 # ---- facts ----
@@ -205,7 +227,7 @@ def _stream_detail(question: _Question, nth: int, asked: Asked) -> tuple[DnsLook
 
 def _base(question: _Question, nth: int, engine: str) -> DnsLookup:
     step = question.step
-    return DnsLookup(step.resolver, step.qtype, query=question.query, nth=nth, engine=engine)
+    return DnsLookup(step.resolver, step.qtype, query=question.query, nth=nth, engine=engine, ttl=step.ttl)
 
 
 def _told(question: _Question, nth: int, engine: str, data: bytes, said: DnsMessage) -> tuple[DnsLookup, Blob]:

@@ -14,6 +14,8 @@ from probe.perform.world import Emit, World
 from probe.wire.tls import ja4
 
 ALPN = ("h2", "http/1.1")
+# How long to wait for what a hello with a hop limit sets off: round trips of the connect, within these seconds.
+HOP_RTTS, HOP_LEAST_S, HOP_MOST_S = 4.0, 0.6, 3.0
 CERTIFICATE = "application/pkix-cert"
 VERIFY_WORDS = {
     "ok": None,
@@ -29,8 +31,7 @@ async def perform_walk(step: Walk, world: World, emit: Emit) -> None:
     why_not = world.policy.allows(step.ip, step.port)
     if why_not is not None:
         because, _, note = why_not.partition(": ")
-        skipped = Skipped(Walk.__name__.lower(), because, note or None)
-        emit(replace(_draft(step, skipped), failure="skipped", at_us=world.net.clock.now_us()), ())
+        emit(_skipped(step, because, note, world), ())
         return
     dialed = await world.net.dial(step.ip, step.port, world.limits.connect_s)
     if dialed.stream is None:
@@ -38,9 +39,26 @@ async def perform_walk(step: Walk, world: World, emit: Emit) -> None:
         return
     try:
         connect = emit(_connect_fact(step, dialed), ())
-        await _on(step, dialed.stream, connect, world, emit)
+        unable = world.net.limit(dialed.stream, step.ttl) if step.ttl else None
+        if unable is None:
+            await _on(step, dialed.stream, connect, _timed(step, dialed, world), emit)
+        else:
+            emit(replace(_skipped(step, unable.raw, f"hop limit {step.ttl}", world), parent=connect), ())
     finally:
         dialed.stream.close()
+
+
+def _skipped(step: Walk, because: str, note: str, world: World) -> Draft:
+    draft = _draft(step, Skipped(Walk.__name__.lower(), because, note or None))
+    return replace(draft, failure="skipped", at_us=world.net.clock.now_us())
+
+
+def _timed(step: Walk, dialed: Dialed, world: World) -> World:
+    """The world as it is; for a hello that is to die on the way, with no more patience than an answer could need."""
+    if not step.ttl:
+        return world
+    patience_s = min(max(HOP_RTTS * dialed.took_us / 1e6, HOP_LEAST_S), HOP_MOST_S)
+    return replace(world, limits=replace(world.limits, handshake_s=patience_s))
 
 
 async def _on(step: Walk, stream: Stream, connect: int, world: World, emit: Emit) -> None:
@@ -100,6 +118,8 @@ def _handshake_fact(step: Walk, shaken: Shaken, chain: tuple[Blob, ...], parent:
         info=shaken.info,
         lag_us=shaken.lag_us,
         raw=failure.raw if failure else None,
+        answer_us=shaken.answer_us,
+        ttl=step.ttl,
     )
     word = failure.word if failure else None
     draft = _draft(step, detail)

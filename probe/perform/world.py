@@ -65,8 +65,10 @@ class Policy:
 
     def allows(self, ip: str, port: int) -> str | None:
         """None when it may be dialled, else why not: `port: 25` or `special_address: 127.0.0.0/8 Loopback`."""
-        if port not in self.ports:
-            return f"port: {port}"
+        return self.allows_address(ip) if port in self.ports else f"port: {port}"
+
+    def allows_address(self, ip: str) -> str | None:
+        """The same for an address at whatever port."""
         try:
             address = ipaddress.ip_address(ip)
         except ValueError:
@@ -99,8 +101,9 @@ def _random_id() -> int:
 class World:
     """`local_resolvers` are the URLs behind the resolver names `network`, `network:1` ...: those that the network
     itself configured. Facts keep the name, since a router's private address is none of theirs. `random_id` gives the
-    16-bit ids of DNS questions. `helper_client` talks to test helpers (one a run, so that connections are kept), and
-    `learn_address` is told which address of ours a helper sees: for scrubbing, in memory only."""
+    16-bit ids of DNS questions. `helper_client` talks to test helpers (one a run, so that connections are kept),
+    `helper_direct` says that no proxy stands between, and `learn_address` is told which address of ours a helper sees:
+    for scrubbing, in memory only."""
 
     net: Net
     trust: Trust
@@ -110,6 +113,7 @@ class World:
     headers: HeaderProfile = FIREFOX
     random_id: Callable[[], int] = field(default=_random_id)
     helper_client: httpx.AsyncClient | None = None
+    helper_direct: bool = True
     learn_address: Callable[[str], None] | None = None
 
     def now_s(self) -> int:

@@ -38,7 +38,13 @@ class Pairing:
 
     @cached_property
     def trials(self) -> tuple[Tried, ...]:
-        return tuple(w for w in walks_of(self.case.observations) if w.is_trial)
+        """Walks with another name than the host's, or another path."""
+        return tuple(w for w in walks_of(self.case.observations) if w.is_trial and not w.is_hop_trial)
+
+    @cached_property
+    def hop_trials(self) -> tuple[Tried, ...]:
+        """Walks whose hello was sent to die on the way."""
+        return tuple(w for w in walks_of(self.case.observations) if w.is_hop_trial)
 
     @cached_property
     def there(self) -> tuple[Tried, ...]:

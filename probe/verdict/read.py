@@ -19,7 +19,10 @@ ADDRESS_TYPES = frozenset({"A", "AAAA"})
 TRIAL = "name trial"
 HOST_TRIAL = "name trial: Host header"
 PATH_TRIAL = "name trial: path"
+HOP_TRIAL = "name trial: hop limit"
 SIBLING = "sibling scheme"
+# A question to an address where no resolver answers: whatever comes back was made on the way.
+NOBODY = "nobody://"
 # The line's own resolvers; facts name them so, because a router's private address must not be stored.
 OWN_RESOLVERS = ("system", "network")
 
@@ -32,7 +35,12 @@ def of_kind(observations: Iterable[Observation], kind: type[D]) -> Iterator[tupl
 
 
 def accepted(detail: DnsLookup) -> bool:
-    """True when a client would have taken this answer: from where we asked, for what we asked, with our id."""
+    """True for what a resolver was asked in the ordinary way, when a client would have taken the answer."""
+    return is_ours(detail) and not detail.ttl and not detail.resolver.startswith(NOBODY)
+
+
+def is_ours(detail: DnsLookup) -> bool:
+    """True when an answer fits the question: from where we asked, for what we asked, with our id."""
     return detail.source_ok and detail.question_ok and detail.id_ok
 
 
@@ -152,6 +160,17 @@ class Tried:
     def is_trial(self) -> bool:
         """Asked for another name than the host's, on purpose."""
         return self.connect.why.startswith(TRIAL)
+
+    @property
+    def ttl(self) -> int:
+        """The hop limit of its hello, 0 the usual one."""
+        detail = self.handshake.detail if self.handshake else None
+        return detail.ttl if isinstance(detail, TlsHandshake) else 0
+
+    @property
+    def is_hop_trial(self) -> bool:
+        """Its hello was sent to die on the way, to find out where something answers it."""
+        return self.connect.why.startswith(HOP_TRIAL)
 
     @property
     def is_sibling(self) -> bool:
