@@ -35,7 +35,8 @@ ANY_NAME = "*"
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """How a peer answers a ClientHello. With `failure` the handshake fails, else `says` is the application data."""
+    """How a peer answers a ClientHello. With `failure` the handshake fails, else `says` is the application data. `hops`
+    is how far a hello must come to be answered so; 0 means to the peer itself."""
 
     failure: Failure | None = None
     chain: tuple[bytes, ...] = ()
@@ -46,11 +47,14 @@ class Hello:
     alert: str | None = None
     ended: str | None = None
     first_bytes: bytes = b""
+    hops: int = 0
+    answer_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """What lives at an address and port: how it takes a connect, what it says in the clear, its TLS by name."""
+    """What lives at an address and port: how it takes a connect, what it says in the clear, its TLS by name. `hops` is
+    how far away it is; 0 is too near for any hop limit."""
 
     connect: Failure | None = None
     says: Says = ()
@@ -58,6 +62,7 @@ class Peer:
     info: TcpInfo | None = None
     icmp: Icmp | None = None
     took_us: int = 10_000
+    hops: int = 0
 
 
 class FakeClock:
@@ -160,6 +165,8 @@ class FakeNet:
         peer = stream.peer if isinstance(stream, FakeStream) else Peer()
         silent = Hello(failure=DEADLINE, version=None, cipher=None, ended="silence")
         hello = peer.tls.get(sni or ANY_NAME) or peer.tls.get(ANY_NAME, silent)
+        if isinstance(stream, FakeStream) and 0 < stream.ttl < (hello.hops or peer.hops):
+            hello = silent
         at_us, took_us = await self._spend(hello.failure, peer.took_us, timeout_s)
         return Shaken(
             stream=None if hello.failure else self._opened(hello.says, peer),
@@ -175,6 +182,7 @@ class FakeNet:
             first_bytes=hello.first_bytes,
             info=peer.info,
             lag_us=self.clock.lag,
+            answer_us=hello.answer_us,
         )
 
     def limit(self, stream: Stream, ttl: int) -> Failure | None:

@@ -75,7 +75,8 @@ class Domain:
 @dataclass(frozen=True, slots=True)
 class Findings:
     """One layer of one hop: its words, and what stands behind them. `technique` is the deepest path that the symptom
-    supports by itself; rules may go deeper where a proof allows it."""
+    supports by itself; rules may go deeper where a proof allows it. `located` is the hop at which it is done, where
+    packets with a hop limit told that."""
 
     layer: Layer
     host: str
@@ -87,6 +88,7 @@ class Findings:
     witness: tuple[Witness, ...] = ()
     note: str = ""
     about: str = ""
+    located: int | None = None
 
     @property
     def subject(self) -> str:

@@ -82,6 +82,7 @@ def decide(rules: tuple[Rule, ...], findings: Findings) -> Decided:
         reason=rule.reason,
         technique=technique,
         locus=findings.locus,
+        hop=findings.located if rule.outcome in CLAIMS else None,
         rule=rule.id,
         matched=tuple(r.id for r in matched),
         witness=findings.witness,

@@ -20,6 +20,11 @@ TRIAL = "name trial"
 HOST_TRIAL = "name trial: Host header"
 PATH_TRIAL = "name trial: path"
 HOP_TRIAL = "name trial: hop limit"
+# Questions about another name: one that belongs to nobody, and one below the host's own.
+INNOCENT = "name trial: an innocent name"
+BELOW = "name trial: a name below it"
+# The host's own name, asked where no resolver answers.
+ASTRAY = "name trial: where no resolver is"
 SIBLING = "sibling scheme"
 # A question to an address where no resolver answers: whatever comes back was made on the way.
 NOBODY = "nobody://"

@@ -5,7 +5,8 @@
     kind               blocking, innocent (nobody blocks anything) or broken (our own line or instrument is at fault)
     control            helper (the default where there is one), db, none or unreachable; `age_s` how old it is
     cc                 where the vantage point is ("FD", Freedonia, has marks in the reference)
-    truth              outcome (one word or several), layer, techniques (any of), reason: CONTRACT section 1
+    truth              outcome (one word or several), layer, techniques (any of), reason: CONTRACT section 1; locus and
+                       hop where a case is about them
     field, controls    dns = [[resolver, type, said, {options}], ...], walk = [[address, met, {options}], ...]
     line, ended        the line's state and how asking ended
 
@@ -42,6 +43,8 @@ class Truth:
     layer: str | None = None
     techniques: tuple[str, ...] = ()
     reason: str | None = None
+    locus: str | None = None
+    hop: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ def read(spec: dict[str, Any]) -> Situation:
         truth.get("layer"),
         tuple(truth.get("techniques", ())),
         truth.get("reason"),
+        truth.get("locus"),
+        truth.get("hop"),
     )
     return Situation(spec["id"], spec["title"], spec["kind"], spec["done"], case_of(spec), expected)
 

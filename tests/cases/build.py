@@ -28,12 +28,13 @@ from probe.model.kinds import (
     Record,
     Skipped,
     TcpConnect,
+    TcpInfo,
     TlsHandshake,
     TlsVerify,
 )
 from probe.model.observation import Observation
 from probe.model.target import Target, parse_target
-from probe.verdict.read import SIBLING, TRIAL
+from probe.verdict.read import ASTRAY, BELOW, HOP_TRIAL, INNOCENT, SIBLING, TRIAL
 from probe.verdict.reference import Fingerprint, Reference, SpecialBlock
 from probe.wire.page import page_features
 
@@ -61,6 +62,8 @@ WORDS = {
     "garbled": "http_request_failed",
     "unknown": "unknown_failure",
 }
+LOOKUP_WHY = {"astray": ASTRAY, "innocent": INNOCENT, "below": BELOW, "hop": HOP_TRIAL}
+ENDINGS = {"reset": "rst", "eof": "fin", "alert": "alert", "garbage": "garbage", "timeout": "silence"}
 CERT_WORDS = {"self_signed": "ssl_unknown_authority", "unknown_authority": "ssl_unknown_authority"}
 CERT_CODES = {"self_signed": 18, "unknown_authority": 20, "expired": 10, "not_yet_valid": 9}
 PAGES = {
@@ -111,8 +114,10 @@ class Side:
         self.facts.append(Observation(self.name, seq, kind=kind, detail=detail, **(given | envelope)))
         return seq
 
-    def lookup(self, resolver: str, qtype: str, said: str, *, host: str = "", attempt: int = 1, **more: Any) -> None:
-        """One answer, or its absence."""
+    def lookup(
+        self, resolver: str, qtype: str, said: str, *, host: str = "", attempt: int = 1, why: str = "plan", **more: Any
+    ) -> None:
+        """One answer, or its absence. `why` is also one of the words of `LOOKUP_WHY`."""
         word = said if said in DNS_WORDS else ""
         addresses = () if word else tuple(said.split())
         host = host or self.target.host
@@ -123,11 +128,13 @@ class Side:
         more["ede"], more["flags"] = tuple(more.get("ede", ())), tuple(more.get("flags", ()))
         answers = tuple(Record(host, qtype, 60, ip) for ip in addresses)
         detail = DnsLookup(resolver, qtype, answers=answers, **more)
-        self.add(detail, "dns.lookup", host=host, attempt=attempt, failure=DNS_WORDS.get(word), **took)
+        why = LOOKUP_WHY.get(why, why)
+        self.add(detail, "dns.lookup", host=host, attempt=attempt, why=why, failure=DNS_WORDS.get(word), **took)
 
     def walk(self, ip: str, met: str, *, times: int = 1, attempt: int = 1, **more: Any) -> None:
         """A walk, or several with growing attempt. Options: url, page, body, location, leaf, trial (true, or "path" for
-        the site's own front page), sibling, lag."""
+        the site's own front page), sibling, lag; ttl (the hello's hop limit), rtt (the kernel's least round trip) and
+        answer (from hello to answer), both in microseconds."""
         for n in range(attempt, attempt + times):
             self._walk_once(ip, met, n, **more)
 
@@ -143,18 +150,23 @@ class Side:
         trial: bool | str = False,
         sibling: bool = False,
         fetch: str = "",
+        ttl: int = 0,
+        rtt: int = 0,
+        answer: int | None = None,
         **page: Any,
     ) -> None:
         target = parse_target(url) if url else self.target
         stage, _, word = met.partition(" ")
         why = f"{TRIAL}: another name" if trial else SIBLING if sibling else "plan"
+        why = HOP_TRIAL if ttl else why
+        info = TcpInfo(1, rtt, rtt, 0, 1, 1, 0, 0, 0) if rtt else None
         port = target.sibling_port if sibling else target.port
         at: dict[str, Any] = {"host": target.host, "ip": ip, "port": port, "attempt": attempt, "why": why}
         if stage == "skipped":
             self.add(Skipped("walk", word), "skipped", failure="skipped", **at)
             return
         failure = WORDS[word] if stage == "tcp" else None
-        connect = self.add(TcpConnect(lag_us=lag), "tcp.connect", failure=failure, **at)
+        connect = self.add(TcpConnect(lag_us=lag, info=info), "tcp.connect", failure=failure, **at)
         if stage == "tcp":
             return
         below = connect
@@ -163,7 +175,10 @@ class Side:
             sni = "www.example.org" if trial else target.host
             chain = () if failure else (hashlib.sha256(leaf.encode()).hexdigest(),)
             alert = "handshake_failure" if word == "alert" else None
-            shake = TlsHandshake(sni, chain=chain, alert=alert, lag_us=lag)
+            shake = TlsHandshake(
+                sni, chain=chain, alert=alert, lag_us=lag, ended=ENDINGS.get(word) if failure else None, info=info,
+                answer_us=answer, ttl=ttl,
+            )  # fmt: skip
             below = self.add(shake, "tls.handshake", failure=failure, parent=connect, **at)
             if failure:
                 return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -11,11 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.checks import CHECKS, Question
+from probe.checks.web.astray import AT_ONCE
+from probe.checks.web.born import COMPARED
+from probe.checks.web.ladder import MOST_TRIES
 from probe.engine import STEPS_MAX
 from probe.model.step import AskControl, Lookup, Step, Walk
 from probe.model.target import address_of, parse_target
 from probe.verdict.case import Case, Control
-from probe.verdict.read import addresses_of
+from probe.verdict.read import HOP_TRIAL, TRIAL, addresses_of
 from tests.cases import case, measurement
 from tests.cases.build import HELPER, Side
 
@@ -51,19 +54,21 @@ class World:
         """Add the facts that this world gives to a step."""
         match step:
             case Lookup():
-                said = self.pick(SAID, step.host, step.resolver, step.qtype, step.attempt)
-                self.here.lookup(step.resolver, step.qtype, said, host=step.host, attempt=step.attempt)
+                said = self.pick(SAID, step.host, step.resolver, step.qtype, step.attempt, step.ttl)
+                self.here.lookup(
+                    step.resolver, step.qtype, said, host=step.host, attempt=step.attempt, why=step.why, ttl=step.ttl
+                )
             case Walk():
                 self._walk(self.here, step)
             case AskControl():
                 self._control(step)
 
     def _walk(self, side: Side, step: Walk) -> None:
-        met = self.pick(MET, side.name, step.ip, step.attempt, step.sni)
+        met = self.pick(MET, side.name, step.ip, step.attempt, step.sni, step.ttl)
         scheme = "https" if step.sni is not None else "http"
         url = step.fetch.url if step.fetch else f"{scheme}://{step.host}/"
         if step.why.startswith("name trial"):
-            side.walk(step.ip, met, attempt=step.attempt, trial=True)
+            side.walk(step.ip, met, attempt=step.attempt, trial=step.sni != step.host, ttl=step.ttl)
         elif step.why.startswith("sibling"):
             side.walk(step.ip, "tcp timeout" if met.startswith("tcp") else "shaken", sibling=True)
         else:
@@ -140,9 +145,10 @@ def test_no_endpoint_is_ever_taken_back(world: World, last_first: bool) -> None:
 
 @given(worlds, st.booleans())
 def test_lookups_once_proposed_stay_proposed(world: World, last_first: bool) -> None:
+    """Trials may be dropped, as repeats are, when they are no longer worth it."""
     before: set[Lookup] = set()
     for proposed, _ in play(world, last_first):
-        first = {s for s in proposed if isinstance(s, Lookup) and s.attempt == 1}
+        first = {s for s in proposed if isinstance(s, Lookup) and s.attempt == 1 and not s.why.startswith(TRIAL)}
         assert before <= first
         before = first
 
@@ -151,6 +157,14 @@ def test_lookups_once_proposed_stay_proposed(world: World, last_first: bool) -> 
 def test_the_same_facts_give_the_same_steps(world: World) -> None:
     for proposed, known in play(world):
         assert frozenset(CHECKS["web"](world.question, known)) == proposed
+
+
+@given(worlds, st.booleans())
+def test_few_packets_are_sent_to_die(world: World, last_first: bool) -> None:
+    sent = {s for proposed, _ in play(world, last_first) for s in proposed if isinstance(s, Lookup | Walk) and s.ttl}
+    assert all(s.why == HOP_TRIAL for s in sent)
+    of_endpoints = Counter((s.host, s.ip if isinstance(s, Walk) else s.resolver) for s in sent)
+    assert all(count <= MOST_TRIES + AT_ONCE + COMPARED for count in of_endpoints.values())
 
 
 @given(worlds)

@@ -49,12 +49,13 @@ def add_site(
     connect: Failure | None = None,
     location: str = "",
 ) -> None:
-    """A site over https, known to the system's resolver. With `hello` its own name fails, and any other passes."""
+    """A site over https, known to the system's resolver. With `hello` its own name fails, and any other passes: it
+    is cut at the third hop of five."""
     net.names[host, False] = (ip,)
     net.names[host, True] = Failure("dns_no_answer", "EAI_NODATA")
     good = Hello(chain=(host.encode(), b"issuer"), says=(answer_page(location or None),), alpn="http/1.1")
-    mine = replace(good, failure=hello, chain=(), ended="rst") if hello else good
-    net.peers[ip, 443] = Peer(connect=connect, tls={host: mine, "*": good})
+    mine = replace(good, failure=hello, chain=(), ended="rst", hops=3) if hello else good
+    net.peers[ip, 443] = Peer(connect=connect, tls={host: mine, "*": good}, hops=5)
     net.peers[ip, 80] = Peer()
 
 

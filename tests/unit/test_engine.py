@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import trio
 
-from probe.checks import Question
+from probe.checks import RULESET, Question
 from probe.engine import STEPS_MAX, Keep, Stop, measure
 from probe.model.errors import StoreError
 from probe.model.kinds import Conclusion, ControlAsk, LineState
@@ -19,6 +19,8 @@ from probe.net.base import Failure
 from probe.net.fakenet import FakeNet
 from probe.perform.world import World
 from probe.verdict.case import Case
+from probe.verdict.judge import judge
+from probe.verdict.reference import Reference
 from probe.wire.facts import ObservationRow, Row, observation_of
 from tests.unit.scripted import HELPER, NOW, RESET, add_site, helper_answer, scripted_world, with_helper
 
@@ -198,8 +200,20 @@ async def test_trials_and_repeats_follow_a_reset_that_the_control_does_not_see(
     steps: list[Step] = []
     world = with_helper(scripted_world(one_site(hello=RESET)), lambda url, n: helper_answer(url, IP, SITE, n))
     await run(world, helpers=(HELPER,), watch=steps.append)
-    walks = [(s.sni, s.attempt) for s in steps if isinstance(s, Walk) and s.port == 443]
+    walks = [(s.sni, s.attempt) for s in steps if isinstance(s, Walk) and s.port == 443 and not s.ttl]
     assert sorted(walks) == [(SITE, 1), (SITE, 2), (SITE, 3), ("www.example.org", 1), ("www.example.org", 2)]
+
+
+async def test_the_hop_of_a_reset_is_found_with_few_hellos(autojump_clock: trio.testing.MockClock) -> None:
+    steps: list[Step] = []
+    world = with_helper(scripted_world(one_site(hello=RESET)), lambda url, n: helper_answer(url, IP, SITE, n))
+    case = await run(world, helpers=(HELPER,), watch=steps.append)
+    climbed = [(s.sni, s.ttl, s.attempt) for s in steps if isinstance(s, Walk) and s.ttl]
+    assert climbed[:3] == [(SITE, 1, 1), (SITE, 2, 1), (SITE, 3, 1)]
+    assert sorted(climbed[3:5]) == [(SITE, 2, 2), (SITE, 3, 2)]
+    assert sorted(climbed[5:]) == [("www.example.org", 3, 1), ("www.example.org", 3, 2), ("www.example.org", 255, 1)]
+    said = judge(case, Reference("f" * 64), RULESET)
+    assert (said.outcome, said.techniques, said.locus, said.hop) == ("blocked", ("tls.reset.sni",), "path", 3)
 
 
 async def test_steps_are_bounded_whatever_the_answers(autojump_clock: trio.testing.MockClock) -> None:

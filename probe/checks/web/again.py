@@ -37,7 +37,7 @@ TRIAL_ADDRESSES = 2
 def repeats(question: Question, case: Case, walks: tuple[Tried, ...], planned: tuple[Walk, ...]) -> Iterator[Step]:
     """Failed lookups of the line's own resolvers and failed walks, once more each, until they have been tried
     enough; beside each try, a look at the line."""
-    if not _control_settled(question, case):
+    if not control_settled(question, case):
         return
     line = Line(case.observations)
     steps: list[Lookup | Walk] = [*_lookups_again(question, case, line)]
@@ -94,7 +94,7 @@ def is_open(
 
 def trials(question: Question, case: Case, walks: tuple[Tried, ...], planned: tuple[Walk, ...]) -> Iterator[Step]:
     """An innocent name to the same address, for handshakes and plain fetches that fail only here."""
-    if case.control_source == "none" or not _control_settled(question, case):
+    if case.control_source == "none" or not control_settled(question, case):
         return
     failing = [step for step in planned if _wants_trial(case, walks, step)]
     for step in failing[:TRIAL_ADDRESSES]:
@@ -151,7 +151,7 @@ def control_fails_too(case: Case, step: Walk) -> bool:
     return bool(here) and all(w.failed() is not None or is_unproven(w) for w in here)
 
 
-def _control_settled(question: Question, case: Case) -> bool:
+def control_settled(question: Question, case: Case) -> bool:
     """Every helper has answered or failed for the target itself, so that repeats can tell what is worth asking."""
     asked = {d.helper for _, d in of_kind(case.observations, ControlAsk) if not d.endpoints}
     return asked.issuperset(question.helpers)
@@ -166,7 +166,7 @@ def _lookups_again(question: Question, case: Case, line: Line) -> Iterator[Looku
         known |= {o.host for o, d in of_kind(control.observations, DnsLookup) if answer_addresses(d)}
     tries: dict[tuple[str, str], list[Observation]] = {}
     for o, d in lookups:
-        if o.host in known and is_own_resolver(d.resolver) and d.qtype == "A":
+        if o.host in known and is_own_resolver(d.resolver) and d.qtype == "A" and not o.why.startswith(TRIAL):
             tries.setdefault((o.host or "", d.resolver), []).append(o)
     for (host, resolver), mine in tries.items():
         passed = list({o.attempt: o for o in mine if o.failure is None}.values())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from probe.model.kinds import TlsHandshake
+from probe.model.kinds import DnsLookup, TlsHandshake
+from probe.model.outcome import Locus
 from probe.model.target import Target
 from probe.verdict.pair import Pairing
-from probe.verdict.read import Tried
+from probe.verdict.read import Tried, is_own_resolver, of_kind
 
 OUTDATED = 2
 
@@ -28,6 +29,24 @@ def is_clock_off(pairing: Pairing) -> bool:
     """Several canaries showed certificates that are out of date by our clock: one may have forgotten to renew its own,
     so many at once have not."""
     return pairing.line_state.canaries_outdated >= OUTDATED
+
+
+def has_private_resolver(pairing: Pairing) -> bool:
+    """A resolver of this line has a private address: there may be a router of the house between us and the provider,
+    with a will of its own."""
+    lookups = of_kind(pairing.case.observations, DnsLookup)
+    return any(is_own_resolver(d.resolver) and d.note == "private" for _, d in lookups)
+
+
+def is_at_home(pairing: Pairing, located: int | None) -> bool:
+    """Done by the first router of all, which may be that of the house."""
+    return located == 1 and has_private_resolver(pairing)
+
+
+def home_locus(pairing: Pairing) -> Locus:
+    """Where the first router stands: in the house, except that a mobile line's is the carrier's or one's own."""
+    mobile = pairing.case.vantage is not None and pairing.case.vantage.access == "mobile"
+    return "unknown" if mobile else "local"
 
 
 def leaf(walk: Tried) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from probe.checks.web.born import NOWHERE, Born, born
 from probe.checks.web.common import genuine, is_clock_off, is_portal, leaf
 from probe.checks.web.forged import certificate_findings, forged_walks
 from probe.model.failure import is_local
@@ -23,6 +24,7 @@ from probe.verdict.judge import ended
 from probe.verdict.pair import Pairing, contrast, was_busy
 from probe.verdict.read import Tried
 
+NAMED = ("timeout", "reset", "eof", "alert")
 TCP = Domain("tcp", "TCP", ("none", "timeout", "reset", "refused", "unreachable", "error"), {})
 TLS = Domain(
     "tls",
@@ -30,8 +32,12 @@ TLS = Domain(
     ("none", "timeout", "reset", "eof", "alert", "garbage", "error", "self_signed", "ca_signed", "bad_chain"),
     {
         "contradicted": ("self_signed", "ca_signed"),
-        "name": ("timeout", "reset", "eof", "alert"),
-        "not_name": ("timeout", "reset", "eof", "alert"),
+        "name": NAMED,
+        "not_name": NAMED,
+        "home": NAMED,
+        "door": NAMED,
+        "early": (*NAMED[1:], "garbage"),
+        "early_other": NAMED[1:],
     },
     never_bare=("self_signed", "ca_signed"),
 )
@@ -88,7 +94,10 @@ def read_tls(pairing: Pairing, target: Target, hop: int) -> Findings | None:
         return certificate_findings(pairing, target, hop, forged)
     residue = residual(pairing, target)
     found = _endpoints(pairing, target, lambda w: w.connect if w in residue else _secured(w), lambda w: w.proven)
-    return _findings(pairing, "tls", target, hop, found, _trial_proof(pairing, target, found))
+    failing = [e.ip for e in found if e.only_here]
+    return _findings(
+        pairing, "tls", target, hop, found, born(pairing, target, failing, _trial_proof(pairing, target, found))
+    )
 
 
 def residual(pairing: Pairing, target: Target) -> frozenset[Tried]:
@@ -181,7 +190,7 @@ def _findings(
     target: Target,
     hop: int,
     found: list[Endpoint],
-    proof: str = "none",
+    birth: Born = NOWHERE,
 ) -> Findings:
     judged = [e for e in found if e.state != "unknown"]
     hit = [e for e in judged if e.only_here]
@@ -189,7 +198,7 @@ def _findings(
     values = {
         "contrast": _contrast(judged, hit, failed),
         "symptom": failed[0].word if failed else "none",
-        "proof": proof if failed and failed[0].word in TLS.proofs["name"] else "none",
+        "proof": birth.proof if failed and failed[0].word in TLS.proofs.get(birth.proof, ()) else "none",
         "repeat": _repeat(failed),
         "line": _line(pairing, target, found, judged, failed),
         "ended": ended(pairing.case),
@@ -203,7 +212,8 @@ def _findings(
         hop,
         values,
         technique=_technique(layer, values["symptom"]),
-        locus="path" if proof in ("name", "contradicted") else "unknown",
+        locus=birth.locus,
+        located=birth.located,
         scope=_scope(target, failed, judged),
         witness=pairing.witness(o for e in (failed or judged) for o in e.facts),
         note=failed[0].ip if failed else "",

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from probe.checks.web.common import genuine, is_portal
-from probe.checks.web.names import is_notice
+from probe.checks.web.told import is_notice
 from probe.model.failure import is_local
 from probe.model.kinds import HttpFetch
 from probe.model.observation import Observation

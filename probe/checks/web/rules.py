@@ -7,9 +7,10 @@ proves itself, decision rules compare with the control. A row's id never changes
 from __future__ import annotations
 
 from probe.checks.rows import WELL, but, ends, plain, row, skeleton
-from probe.checks.web.endpoints import FORGED, TCP, TLS
-from probe.checks.web.names import DNS, LIES
+from probe.checks.web.endpoints import FORGED, NAMED, TCP, TLS
+from probe.checks.web.names import DNS
 from probe.checks.web.pages import BROKEN, HTTP
+from probe.checks.web.told import LIES
 from probe.verdict.findings import Domain
 from probe.verdict.rule import Rule
 
@@ -28,6 +29,16 @@ DNS_RULES: tuple[Rule, ...] = (
         "The resolver itself says that it censors the name (EDE 16, RFC 8914).",
     ),
     row(
+        DNS, 22, "artefact", "blocked", {"proof": ("nobody",), "contrast": ("only_here", "no_control")},
+        "An address where no resolver is answers a question about this name, and none about an innocent one.",
+        "A server of names at the target's own address that gives wrong answers and ignores other names.",
+    ),
+    row(
+        DNS, 23, "artefact", "blocked", {"proof": ("early",), "contrast": ("only_here",)},
+        "False answers came sooner than the round trip to that resolver allows; those about innocent names did not.",
+        "Anycast that takes datagrams to a nearer place than connections, and innocent names to the farther one.",
+    ),
+    row(
         DNS, 40, "decision", "blocked", {"symptom": LIES, "proof": ("contradicted",), "contrast": ("only_here",)},
         "The answer is an address that cannot be the site's, and a trusted answer contradicts it.",
         "Split-horizon names; a resolver's own opt-in filter.",
@@ -37,6 +48,22 @@ DNS_RULES: tuple[Rule, ...] = (
         {"symptom": ("unproven",), "proof": ("none",), "contrast": ("only_here",)},
         "The answers differ from the trusted ones and nothing vouches for them; a difference alone is no evidence.",
         reason="unproven_path",
+    ),
+    row(
+        DNS, 50, "decision", "blocked",
+        {"symptom": ("refused", "timeout"), "proof": ("name",), "contrast": ("only_here",), "repeat": ("repeated",)},
+        "Asked in turn, the same resolver answers for another name and not for this one; the control is fine.",
+        "A resolver that cannot reach the name's own servers, and remembers a name below it.",
+    ),
+    row(
+        DNS, 52, "decision", "insufficient",
+        {"symptom": ("refused", "timeout"), "proof": ("name",), "contrast": ("only_here",), "repeat": ("once",)},
+        "Another name was answered, but this one failed too seldom to say more.", reason="budget",
+    ),
+    row(
+        DNS, 53, "decision", "impaired",
+        {"symptom": ("refused", "timeout"), "proof": ("name",), "contrast": ("only_here",), "repeat": ("mixed",)},
+        "Another name was answered, but this one is in some tries.",
     ),
     *plain(DNS, but(DNS.symptom, "none", "unproven"), ("none", "home")),
     *ends(DNS, but(DNS.symptom, "none")),
@@ -53,9 +80,20 @@ TCP_RULES: tuple[Rule, ...] = (
     row(TCP, 90, "decision", "ok", WELL, "A genuine address of the site accepted the connection."),
 )
 
-_TLS_NAMED = ("timeout", "reset", "eof", "alert")
+_TRIED = ("name", "not_name", "home", "door", "early_other")
 TLS_RULES: tuple[Rule, ...] = (
     *skeleton(TLS),
+    row(
+        TLS, 20, "artefact", "blocked", {"proof": ("early",), "contrast": ("only_here",), "repeat": ("repeated",)},
+        "Each time the handshake was ended sooner than the round trip to the server allows; the control is fine.",
+        "A guard of the site's that stands far in front of it.",
+    ),
+    row(
+        TLS, 21, "artefact", "blocked",
+        {"proof": ("early_other",), "contrast": ("only_here",), "repeat": ("repeated",)},
+        "The same, and for an innocent name at this address as well.",
+        "A guard of the site's that stands far in front of it.", technique="other",
+    ),
     row(
         TLS, 40, "decision", "blocked", {"symptom": FORGED, "proof": ("contradicted",), "contrast": ("only_here",)},
         "At an address proven genuine a certificate was shown here that does not verify and that no control saw.",
@@ -63,26 +101,33 @@ TLS_RULES: tuple[Rule, ...] = (
     ),
     row(
         TLS, 50, "decision", "blocked",
-        {"symptom": _TLS_NAMED, "proof": ("name",), "contrast": ("only_here",), "repeat": ("repeated",)},
+        {"symptom": NAMED, "proof": ("name",), "contrast": ("only_here",), "repeat": ("repeated",)},
         "At the same address the site's name fails and an innocent name passes, each time; the control is fine.",
         "A server that resets connections for its own name from this network only.", technique="sni",
     ),
     row(
         TLS, 51, "decision", "likely_blocked",
-        {"symptom": _TLS_NAMED, "proof": ("not_name",), "contrast": ("only_here",), "repeat": ("repeated",)},
+        {"symptom": NAMED, "proof": ("not_name",), "contrast": ("only_here",), "repeat": ("repeated",)},
         "The handshake fails only here, for an innocent name at the same address as well.", technique="other",
     ),
     row(
+        TLS, 54, "decision", "likely_blocked",
+        {"symptom": NAMED, "proof": ("home", "door"), "contrast": ("only_here",), "repeat": ("repeated",)},
+        "Only the site's name fails, and it is done by the first router of all, or not before the server itself.",
+        "A filter of the house; a server that ends connections for its own name from this network only.",
+        technique="sni",
+    ),
+    row(
         TLS, 52, "decision", "insufficient",
-        {"symptom": _TLS_NAMED, "proof": ("name", "not_name"), "contrast": ("only_here",), "repeat": ("once",)},
+        {"symptom": NAMED, "proof": _TRIED, "contrast": ("only_here",), "repeat": ("once",)},
         "A trial was made, but the failure was seen only once.", reason="budget",
     ),
     row(
         TLS, 53, "decision", "impaired",
-        {"symptom": _TLS_NAMED, "proof": ("name", "not_name"), "contrast": ("only_here",), "repeat": ("mixed",)},
+        {"symptom": NAMED, "proof": _TRIED, "contrast": ("only_here",), "repeat": ("mixed",)},
         "A trial was made, but the site's own name works in some tries.",
     ),
-    *plain(TLS, but(TLS.symptom, "none", *FORGED), ("none",)),
+    *plain(TLS, but(TLS.symptom, "none", *FORGED), ("none", "early")),
     *ends(TLS, but(TLS.symptom, "none")),
     row(TLS, 90, "decision", "ok", WELL, "A valid certificate for the name was shown at an address of the site."),
 )  # fmt: skip

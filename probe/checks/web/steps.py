@@ -2,7 +2,7 @@
 
 Laws. A proposal depends on facts alone, so the same facts give the same steps. Choices are stable: a fact that
 arrives later adds steps and never changes one already proposed (the engine drops what equals a step already run).
-`again` adds repeats and trials for anomalies.
+`again`, `astray` and `climb` add repeats and trials for anomalies.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.checks.question import Question
-from probe.checks.web.again import repeats, trials
+from probe.checks.web.again import control_settled, repeats, trials
+from probe.checks.web.astray import dns_trials
+from probe.checks.web.climb import hop_trials
 from probe.model.kinds import ControlAsk, DnsLookup, HttpFetch
 from probe.model.step import AskControl, Fetch, Lookup, Step, Walk
 from probe.model.target import address_of, build_url
@@ -48,6 +50,9 @@ def next_steps(question: Question, case: Case) -> Iterator[Step]:
         yield from planned
         yield from repeats(question, case, walks, planned)
         yield from trials(question, case, walks, planned)
+        if control_settled(question, case):
+            yield from dns_trials(question, case, hop.target.host, walks)
+            yield from hop_trials(question, walks, planned)
         yield from _control_endpoints(question, case, hop)
 
 

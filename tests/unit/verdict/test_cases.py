@@ -25,6 +25,8 @@ def test_what_is_said_is_true(situation: Situation) -> None:
     if said.outcome in ACCUSING:
         assert said.techniques and set(said.techniques) <= set(truth.techniques) & TECHNIQUES, story
         assert said.layer == truth.layer and said.techniques[0].split(".")[0] == said.layer, story
+        assert truth.locus in (None, said.locus), said.locus
+        assert truth.hop in (None, said.hop), said.hop
 
 
 @pytest.mark.parametrize("situation", [s for s in SITUATIONS if s.kind != "blocking"], ids=lambda s: s.id)
