@@ -71,6 +71,8 @@ def _report(results: list[score.Result], broken: list[str], took_s: float, out: 
         write(paragraph + "\n")
     for line in score.imprecise(results):
         write(f"technique: {line}\n")
+    for line in score.misplaced(results):
+        write(f"place: {line}\n")
     for line in broken:
         write(f"LAB BROKEN: {line}\n")
     numbers = score.summary(results) | {"took_s": round(took_s)}

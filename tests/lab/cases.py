@@ -7,10 +7,11 @@
     [[rule]]                 what is done to packets: see `tests.lab.rules.Rule`; `names` default to the site's name,
                              `addresses` are numbers of the site's addresses (from 0; 6 before it means IPv6: "6:0"),
                              words of a place (isp, helper, portal, doh, dot) or addresses
-    [line]                   the volunteer's line: rtt_ms, loss, rate_bps, ipv6
+    [line]                   the volunteer's line: rtt_ms, loss, rate_bps, abroad_ms, ipv6
     [run]                    control (helper, none, down, refused), clock_s (how wrong the volunteer's clock is),
                              canaries (their number), alone (a lab of its own), args (more of the command line)
-    [truth]                  outcome (one word or several), layer, techniques (any of them, prefixes count), reason
+    [truth]                  outcome (one word or several), layer, techniques (any of them, prefixes count), reason,
+                             locus, hop
 
 Cases with equal line and run, and whose rules touch nothing but their own sites, share a lab and a sitting.
 """
@@ -57,6 +58,7 @@ class LineSpec:
     rtt_ms: float = 10.0
     loss: float = 0.0
     rate_bps: float = 0.0
+    abroad_ms: float = 20.0
     ipv6: bool = True
 
 
@@ -71,12 +73,16 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What may rightly be said. `outcome` are all the words that are right; `techniques` any that fit, best first."""
+    """What may rightly be said. `outcome` are all the words that are right; `techniques` any that fit, best first;
+    `layer` any of these. `locus` is where it is done and `hop` the router that does it, counted from the volunteer
+    (access 1, censor 2, core 3): both are scored apart, a hop only where the prober names one."""
 
     outcome: tuple[str, ...]
     layer: tuple[str, ...] = ()
     techniques: tuple[str, ...] = ()
     reason: str | None = None
+    locus: str | None = None
+    hop: int | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +137,8 @@ def read(table: dict[str, Any]) -> LabCase:
             layer=_words(truth.get("layer", ())),
             techniques=_words(truth.get("techniques", ())),
             reason=truth.get("reason"),
+            locus=truth.get("locus"),
+            hop=truth.get("hop"),
         ),
         skip=table.get("skip", ""),
     )

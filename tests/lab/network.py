@@ -18,15 +18,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tests.lab.middlebox import Middlebox
+from tests.lab.middlebox import Middlebox, Verdict
 from tests.lab.packet import Packet, build_icmp, hop, parse
 
 ACCESS, CENSOR, CORE = 0, 1, 2
 # The router each end hangs on.
 HOMES: dict[str, int] = {"volunteer": ACCESS, "isp": ACCESS, "box": CENSOR, "servers": CORE, "control": CORE}
 _TIME_EXCEEDED = {4: (11, 0), 6: (3, 0)}
-# One-way delays of the fixed links, seconds: access to censor, censor to core, core to control. The rest is next door.
-_BETWEEN = {(ACCESS, CENSOR): 0.002, (CENSOR, CORE): 0.010}
+# One-way delays of the fixed links, seconds: access to censor, core to control. The rest is the line's, or next door.
+_TO_CENSOR = 0.002
 _TO_CONTROL = 0.005
 # What may wait in the queue of a slow line, seconds of its rate: a home router's overlong buffer.
 _QUEUE_S = 0.4
@@ -35,11 +35,12 @@ _QUEUE_S = 0.4
 @dataclass(frozen=True, slots=True)
 class Line:
     """The volunteer's own line. `rtt_ms` is its share of the round trip; `loss` the share of packets lost each way;
-    `rate_bps` 0 means as fast as may be."""
+    `rate_bps` 0 means as fast as may be. `abroad_ms` is the round trip from the censor to the wide network."""
 
     rtt_ms: float = 10.0
     loss: float = 0.0
     rate_bps: float = 0.0
+    abroad_ms: float = 20.0
 
 
 @dataclass(order=True, slots=True)
@@ -141,21 +142,21 @@ class Network:
                 self._at_router(due)
 
     def _at_router(self, due: _Due) -> None:
+        """A tap on the wire reads along before the router counts the hop, so that what stands at the n-th router is
+        set off by packets that live for n hops."""
         packet, router = due.packet, due.router
-        if not hop(packet):
-            kind, code = _TIME_EXCEEDED[packet.version]
-            error = build_icmp(packet, self._addresses[router][packet.version], kind, code)
-            self._onward(error, router, self._homes.get(packet.src, "servers"), not due.outward, 0.0)
-            return
         box = self._routers[router]
-        if box.is_plain:
-            self._onward(packet, router, due.end, due.outward, 0.0)
-            return
-        verdict = box.meet(packet, due.outward, time.monotonic() - (self._began or time.monotonic()))
+        verdict = Verdict()
+        if not box.is_plain:
+            verdict = box.meet(packet, due.outward, time.monotonic() - (self._began or time.monotonic()))
         back_to = self._homes.get(packet.src, "servers")
         for made in verdict.back:
             self._onward(made, router, back_to, not due.outward, 0.0)
-        if verdict.divert:
+        if (verdict.passes or verdict.divert) and not hop(packet):
+            kind, code = _TIME_EXCEEDED[packet.version]
+            error = build_icmp(packet, self._addresses[router][packet.version], kind, code)
+            self._onward(error, router, back_to, not due.outward, 0.0)
+        elif verdict.divert:
             self._onward(packet, router, "box", due.outward, 0.0)
         elif verdict.passes:
             self._onward(packet, router, due.end, due.outward, verdict.delay_s)
@@ -176,7 +177,7 @@ class Network:
             self._schedule(delay, packet, -1, end, outward)
             return
         following = router + 1 if home > router else router - 1
-        link = _BETWEEN[(min(router, following), max(router, following))]
+        link = _TO_CENSOR if ACCESS in (router, following) else self._line.abroad_ms / 2000
         self._schedule(delay + link, packet, following, end, home > router)
 
     def _write(self, end: str, packet: Packet) -> None:

@@ -16,7 +16,7 @@ _NOTHING = "(no line)"
 @dataclass(frozen=True, slots=True)
 class Result:
     """One case as it went once. `precision` and `recall` are of the sets of technique prefixes, None where neither
-    side names one."""
+    side names one. `placed` and `wanted_place` are (locus, hop) as said and as they are."""
 
     id: str
     kind: str
@@ -33,6 +33,17 @@ class Result:
     took_ms: int
     precision: float | None = None
     recall: float | None = None
+    placed: tuple[str | None, int | None] = (None, None)
+    wanted_place: tuple[str | None, int | None] = (None, None)
+
+    @property
+    def is_misplaced(self) -> bool:
+        """It was said to be done elsewhere than it is. To say nothing of the place, or no more of it, is no mistake."""
+        return any(
+            said not in (None, "unknown", true)
+            for said, true in zip(self.placed, self.wanted_place, strict=True)
+            if true
+        )
 
     def json(self) -> dict[str, Any]:
         return asdict(self)
@@ -57,6 +68,7 @@ def compare(case: LabCase, line: dict[str, Any] | None) -> Result:
         case.id, case.kind, truth.outcome, outcome, right, case.kind == "innocent" and alarm,
         said.get("layer"), tuple(said["techniques"]), truth.techniques, said.get("reason"), tuple(said["rules"]),
         said["explanation"], said["took_ms"], precision, recall,
+        (said.get("locus"), said.get("hop")) if alarm else (None, None), (truth.locus, truth.hop),
     )  # fmt: skip
 
 
@@ -108,6 +120,16 @@ def imprecise(results: Iterable[Result]) -> list[str]:
     ]
 
 
+def misplaced(results: Iterable[Result]) -> list[str]:
+    """Blocks that were said to be done elsewhere than they are."""
+    return [f"{r.id}: said {_place(r.placed)}, truth {_place(r.wanted_place)}" for r in results if r.is_misplaced]
+
+
+def _place(place: Sequence[str | int | None]) -> str:
+    locus, hop = place
+    return f"{locus or 'nowhere'}{f' hop {hop}' if hop else ''}"
+
+
 def summary(results: Sequence[Result]) -> dict[str, Any]:
     """The numbers that decide."""
     blocking = [r for r in results if r.kind == "blocking"]
@@ -121,6 +143,8 @@ def summary(results: Sequence[Result]) -> dict[str, Any]:
         "innocent": len(innocent),
         "innocent_right": sum(r.right for r in innocent),
         "false_alarms": sum(r.false_alarm for r in innocent),
+        "hops_named": sum(r.placed[1] is not None for r in blocking),
+        "misplaced": sum(r.is_misplaced for r in results),
         "technique_precision": _mean(precisions),
         "technique_recall": _mean(recalls),
     }

@@ -22,7 +22,7 @@ DNS = Domain(
     "DNS",
     ("none", *_FALSE, "timeout", "unproven"),
     {
-        "twin": LIES,
+        "twin": (*LIES, "nxdomain"),
         "nobody": (*_FALSE, "unproven"),
         "early": (*_FALSE, "unproven"),
         "ede": (*_FALSE, "unproven"),

@@ -129,6 +129,6 @@ def is_notice(pairing: Pairing, walk: Tried) -> bool:
 
 
 def truth_of(pairing: Pairing, host: str, detail: DnsLookup) -> str:
-    """The same of one answer."""
+    """The same of one answer: a denial is false where anybody has addresses."""
     ips = answer_addresses(detail)
-    return truth(pairing, host, ips) if ips else "other" if detail.rcode == "NXDOMAIN" else "unproven"
+    return truth(pairing, host, ips) if ips else "nxdomain" if detail.rcode == "NXDOMAIN" else "unproven"
