@@ -211,10 +211,10 @@ class Side:
             url, status=status, location=location, body=sha, truncated=truncated, features=features, lag_us=lag
         )
 
-    def asked(self, control: str | None, *, helper: str = HELPER) -> None:
-        """A helper's (or database's) answer, or with None that it could not be reached."""
+    def asked(self, control: str | None, *, helper: str = HELPER, ip: str | None = None) -> None:
+        """A helper's (or database's) answer, from its address, or with None that it could not be reached."""
         failure = None if control else "generic_timeout_error"
-        self.add(ControlAsk(helper, self.target.url, measurement=control), "control.ask", failure=failure)
+        self.add(ControlAsk(helper, self.target.url, measurement=control), "control.ask", failure=failure, ip=ip)
 
     def end(self, line: LineState | None, ended: str | None) -> None:
         """The line's state and the conclusion; without the latter it was cut off."""

@@ -102,6 +102,8 @@ async def test_control_facts_come_home_and_are_stored(demo: Demo, tmp_path: Path
     asks = [o for o in case.observations if isinstance(o.detail, ControlAsk)]
     assert [o.failure for o in asks] == [None] * len(asks) and asks
     assert case.control_source == "helper" and learned
+    # A helper of the house has an address that is nobody's business.
+    assert {o.ip for o in asks} == {None}
     # The page is hidden from the field, and the control has it.
     assert not any(isinstance(o.detail, HttpFetch) and o.detail.status == 200 for o in case.observations)
     theirs = [o for c in case.controls for o in c.observations]

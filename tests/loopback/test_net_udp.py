@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 import sys
+from dataclasses import replace
 
 import pytest
 import trio
 
-from probe.net.base import Failure, UdpPlan
+from probe.net.base import Datagram, Failure, UdpPlan
+from probe.net.hops import NOT_SUPPORTED
 from probe.net.trionet import TrioNet
 from tests.loopback.net_peers import HOST, closed_port, udp_peer
 
@@ -148,3 +150,37 @@ async def test_an_address_out_of_reach_ends_at_once() -> None:
     assert (echoes.sends, echoes.datagrams) == (0, ())
     assert echoes.failure is not None and echoes.failure.word in ("permission_denied", "network_unreachable")
     assert echoes.took_us < 55_000
+
+
+async def test_answers_are_told_of_as_they_come() -> None:
+    """The second one is sent only when the first has been told of."""
+    told: list[bytes] = []
+    heard = trio.Event()
+
+    def take(datagram: Datagram) -> None:
+        told.append(datagram.data)
+        heard.set()
+
+    async def answer(sock: trio.socket.SocketType, data: bytes, source: tuple[str, int]) -> None:
+        await sock.sendto(ANSWER + b"1", source)
+        await heard.wait()
+        await sock.sendto(ANSWER + b"2", source)
+
+    plan = UdpPlan(resend_s=(), timeout_s=5.0, linger_s=1.0, max_datagrams=2)
+    async with udp_peer(answer) as port:
+        echoes = await TrioNet().ask_udp(HOST, port, QUESTION, plan, take)
+    assert told == [d.data for d in echoes.datagrams] and len(told) == 2
+
+
+async def test_a_question_with_a_hop_limit_comes_as_far_as_that() -> None:
+    async def answer(sock: trio.socket.SocketType, data: bytes, source: tuple[str, int]) -> None:
+        await sock.sendto(ANSWER, source)
+
+    async with udp_peer(answer) as port:
+        echoes = await TrioNet().ask_udp(HOST, port, QUESTION, replace(PLAN, ttl=1))
+    assert echoes.failure is None and len(echoes.datagrams) == 1
+
+
+async def test_a_hop_limit_that_cannot_be_sends_nothing() -> None:
+    echoes = await TrioNet().ask_udp(HOST, closed_port(socket.SOCK_DGRAM), QUESTION, replace(PLAN, ttl=256))
+    assert (echoes.failure, echoes.sends) == (NOT_SUPPORTED, 0)

@@ -9,10 +9,12 @@ import sys
 import pytest
 
 from probe.model.kinds import Icmp
-from probe.net.base import Failure
+from probe.net.base import Failure, UdpPlan
 from probe.net.errqueue import QueuedError, parse_error
+from probe.net.hops import NOT_SUPPORTED, limit_hops
+from probe.net.roundtrips import MOST, RoundTrips
 from probe.net.tcpinfo import parse_tcp_info
-from probe.net.udp import is_answer
+from probe.net.udp import is_answer, linger_s
 
 
 def tcp_info_bytes(min_rtt: int = 90) -> bytes:
@@ -87,3 +89,43 @@ def test_no_route_said_by_a_router_is_about_the_path() -> None:
 )
 def test_what_counts_as_an_answer(data: bytes, yes: bool) -> None:
     assert is_answer(b"\x12\x34\x01\x00", data) is yes
+
+
+@pytest.mark.parametrize("family,level,option", [
+    (socket.AF_INET, socket.IPPROTO_IP, socket.IP_TTL),
+    (socket.AF_INET6, socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS),
+])  # fmt: skip
+def test_hop_limits_of_both_families(family: socket.AddressFamily, level: int, option: int) -> None:
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        assert limit_hops(sock, 7) is None
+        assert sock.getsockopt(level, option) == 7
+        assert limit_hops(sock, 300) == NOT_SUPPORTED
+
+
+def test_the_least_round_trip_counts_and_strangers_take_the_usual_one() -> None:
+    trips = RoundTrips()
+    assert trips.of("192.0.2.1") is None
+    for took_us in (30_000, 20_000, 90_000, 0):
+        trips.note("192.0.2.1", took_us)
+    trips.note("192.0.2.2", 40_000)
+    assert (trips.of("192.0.2.1"), trips.of("192.0.2.2"), trips.of("192.0.2.3")) == (20_000, 40_000, 30_000)
+
+
+def test_round_trips_of_old_are_forgotten() -> None:
+    trips = RoundTrips()
+    for n in range(MOST + 1):
+        trips.note(f"2001:db8::{n:x}", 1_000 + n)
+    assert trips.of("2001:db8::0") == trips.of("192.0.2.1") != 1_000
+    assert trips.of("2001:db8::1") == 1_001
+
+
+@pytest.mark.parametrize("after_us,known_us,seconds", [
+    (10_000, None, 0.15),  # nothing known of the path: the plan's own word
+    (100_000, None, 0.2),
+    (10_000, 60_000, 0.12),  # early, on a path known to be longer: round trips of the path
+    (5_000, 4_000, 0.05),  # a fast line does not wait long
+    (5_000_000, 60_000, 1.0),
+    (10_000, 5_000_000, 1.0),
+])  # fmt: skip
+def test_the_window_follows_the_path(after_us: int, known_us: int | None, seconds: float) -> None:
+    assert linger_s(UdpPlan(), after_us, known_us) == seconds

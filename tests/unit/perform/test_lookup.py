@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import dns.flags
 import dns.message
 import dns.rrset
 import pytest
 
-from probe.model.kinds import DnsLookup, Skipped
+from probe.model.kinds import DnsLookup, Icmp, Skipped
 from probe.model.step import Lookup
-from probe.net.base import Datagram, Failure
+from probe.net.base import Datagram, Echoes, Failure
 from probe.net.fakenet import SILENCE, FakeNet, Hello, Peer
+from probe.net.hops import NO_RIGHTS
 from probe.perform import perform_lookup
+from probe.perform.world import Policy
 from probe.wire.dns import frame
-from tests.unit.perform.kit import Facts, Verdict, world_of
+from tests.unit.perform.kit import ANYWHERE, Facts, Verdict, world_of
 
 RESOLVER = ("192.0.2.53", 53)
 
@@ -43,10 +47,12 @@ async def look(
     qtype: str = "A",
     trust: Verdict | None = None,
     local_resolvers: tuple[str, ...] = (),
+    ttl: int = 0,
+    policy: Policy = ANYWHERE,
 ) -> Facts:
     facts = Facts()
-    world = world_of(net, trust, local_resolvers=local_resolvers)
-    await perform_lookup(Lookup("example.org", qtype, resolver, parent=9), world, facts)
+    world = world_of(net, trust, local_resolvers=local_resolvers, policy=policy)
+    await perform_lookup(Lookup("example.org", qtype, resolver, parent=9, ttl=ttl), world, facts)
     return facts
 
 
@@ -185,3 +191,52 @@ async def test_the_networks_own_resolver_keeps_its_address_to_itself() -> None:
 async def test_questions_that_cannot_be_put(resolver: str, qtype: str) -> None:
     draft, detail = (await look(FakeNet(), resolver, qtype)).one(Skipped)
     assert (draft.failure, detail.step, detail.because) == ("skipped", "lookup", "not_supported")
+
+
+async def test_an_answer_is_told_of_before_the_window_closes() -> None:
+    """Whoever waits for the first answer need not wait for a second one."""
+    facts = Facts()
+
+    class Watching(FakeNet):
+        async def ask_udp(self, *args: object, **more: object) -> Echoes:
+            echoes = await super().ask_udp(*args, **more)  # type: ignore[arg-type]
+            assert len(facts.of(DnsLookup)) == 1
+            return echoes
+
+    net = Watching()
+    net.resolvers[RESOLVER] = lambda q: (reply(q, "192.0.2.1"),)
+    await perform_lookup(Lookup("example.org", "A", "udp://192.0.2.53"), world_of(net), facts)
+    assert len(facts.drafts) == 1
+
+
+async def test_a_question_where_no_resolver_is() -> None:
+    net = FakeNet()
+    net.resolvers[RESOLVER] = lambda q: (reply(q, "192.0.2.66"),)
+    draft, detail = (await look(net, "nobody://192.0.2.53")).one(DnsLookup)
+    assert (detail.resolver, draft.ip, draft.port, detail.engine) == ("nobody://192.0.2.53", *RESOLVER, "udp")
+
+
+async def test_a_question_never_goes_astray_to_a_special_address() -> None:
+    policy = Policy(((ipaddress.ip_network("192.0.2.0/24"), "Documentation"),))
+    draft, detail = (await look(FakeNet(), "nobody://192.0.2.53", policy=policy)).one(Skipped)
+    assert (detail.because, detail.note) == ("special_address", "192.0.2.0/24 Documentation")
+    assert (await look(FakeNet(), "udp://192.0.2.53", policy=policy)).one(DnsLookup)
+
+
+async def test_the_router_at_which_a_question_dies_stays_unnamed() -> None:
+    class Dying(FakeNet):
+        async def ask_udp(self, *args: object, **more: object) -> Echoes:
+            return Echoes((), Failure("host_unreachable", "EHOSTUNREACH"), 0, 5, 1, Icmp(11, 0, "198.51.100.7"))
+
+    facts = await look(Dying(), "nobody://192.0.2.53", ttl=2)
+    draft, detail = facts.one(DnsLookup)
+    assert (draft.failure, detail.ttl, detail.icmp) == ("host_unreachable", 2, Icmp(11, 0, ""))
+    assert "198.51.100.7" not in repr(facts.drafts)
+
+
+async def test_a_hop_limit_that_the_system_refuses() -> None:
+    net = FakeNet()
+    net.unlimited = NO_RIGHTS
+    draft, detail = (await look(net, "nobody://192.0.2.53", ttl=2)).one(Skipped)
+    assert (draft.failure, detail.step) == ("skipped", "lookup")
+    assert (detail.because, detail.note) == ("no_rights", "hop limit 2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 
 import pytest
 import trio
@@ -11,6 +12,7 @@ from probe.model.kinds import HttpFetch, Skipped, TcpConnect, TlsHandshake, TlsV
 from probe.model.step import Fetch, Walk
 from probe.net.base import Failure
 from probe.net.fakenet import SILENCE, FakeNet, Hello, Peer, Says
+from probe.net.hops import NOT_SUPPORTED
 from probe.perform import PERFORMERS, perform_walk
 from probe.perform.world import Limits, Policy
 from tests.unit.perform.kit import ANYWHERE, QUICK, Facts, Verdict, world_of
@@ -197,3 +199,28 @@ async def test_a_cancelled_fetch_is_still_a_fact() -> None:
     draft, fetch = facts.one(HttpFetch)
     assert (draft.failure, fetch.status, fetch.wire_bytes) == ("interrupted", 200, 3)
     assert net.streams[0].closed
+
+
+NEAR = Walk("example.org", "192.0.2.1", 443, "example.org", ttl=3)
+
+
+async def test_a_hello_that_is_to_die_on_the_way() -> None:
+    net = FakeNet()
+    cut = Hello(failure=RESET, ended="rst", hops=3, answer_us=900)
+    net.peers["192.0.2.1", 443] = Peer(tls={"example.org": cut}, hops=9)
+    _, met = (await walk(net, NEAR)).one(TlsHandshake)
+    assert (met.ttl, met.ended, met.answer_us) == (3, "rst", 900)
+    _, met = (await walk(net, replace(NEAR, ttl=2))).one(TlsHandshake)
+    assert (met.ttl, met.ended, met.answer_us) == (2, "silence", None)
+    # The connect took 10 ms, so that what a hello sets off is here long before the usual patience ends.
+    assert net.clock.mono_us() < 2_000_000
+    assert net.asked.index(("limit", 3)) > net.asked.index(("dial", "192.0.2.1", 443))
+
+
+async def test_no_hello_without_its_hop_limit() -> None:
+    net = secure()
+    net.unlimited = NOT_SUPPORTED
+    facts = await walk(net, NEAR)
+    draft, detail = facts.one(Skipped)
+    assert (draft.failure, draft.parent, detail.because, detail.note) == ("skipped", 0, "not_supported", "hop limit 3")
+    assert not facts.of(TlsHandshake)
