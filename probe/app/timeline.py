@@ -93,10 +93,10 @@ def step_of(o: Observation) -> str:
     detail = o.detail
     match detail:
         case DnsLookup():
-            return f"look up {o.host} {detail.qtype} at {detail.resolver}{again}"
+            return f"look up {o.host} {detail.qtype} at {detail.resolver}{_limit(detail.ttl)}{again}"
         case TlsHandshake():
             name = "no name" if detail.sni is None else f"as {detail.sni or 'an empty name'}"
-            return f"TLS handshake {endpoint(o)} {name}{again}"
+            return f"TLS handshake {endpoint(o)} {name}{_limit(detail.ttl)}{again}"
         case TlsVerify():
             return f"certificate of {endpoint(o)} for {detail.name or 'any name'}"
         case HttpFetch():
@@ -113,6 +113,10 @@ def step_of(o: Observation) -> str:
             return "end"
     names = {"tcp.connect": "connect"}
     return f"{names.get(o.kind, o.kind)} {endpoint(o)}{again}"
+
+
+def _limit(ttl: int) -> str:
+    return f" (hop limit {ttl})" if ttl else ""
 
 
 def outcome_of(o: Observation) -> str:

@@ -19,6 +19,7 @@ from probe.model.observation import Observation
 from probe.report.events import outcome_of
 from probe.report.model import Exhibit, Witness
 from probe.report.words import count, tame, took
+from probe.verdict.read import NOBODY
 
 _MAX_FACTS = 10
 _MAX_ANSWERS = 6
@@ -129,7 +130,8 @@ def _error(failure: str | None, raw: str | None) -> str:
 
 
 def _dns(o: Observation, d: DnsLookup, failed: str) -> tuple[str, Details]:
-    asked = f"Asked {d.resolver} for the {d.qtype} record of {o.host or 'the name'}"
+    whom = f"{o.ip}, where no resolver should answer," if d.resolver.startswith(NOBODY) else d.resolver
+    asked = f"Asked {whom} for the {d.qtype} record of {o.host or 'the name'}{_limit(d.ttl)}"
     shown = [f"{r.type} {r.data} (TTL {r.ttl} s)" for r in d.answers[:_MAX_ANSWERS]]
     if len(d.answers) > _MAX_ANSWERS:
         shown.append(f"and {len(d.answers) - _MAX_ANSWERS} more")
@@ -145,12 +147,17 @@ def _dns(o: Observation, d: DnsLookup, failed: str) -> tuple[str, Details]:
     )
 
 
+def _limit(ttl: int) -> str:
+    return f" with a packet that lives for {count(ttl, 'hop')}" if ttl else ""
+
+
 def _tls(d: TlsHandshake, o: Observation, failed: str, room: EvidenceRoom) -> tuple[str, Details]:
     name = "without a name" if not d.sni else f"for {d.sni}"
     ended = {"rst": "a reset", "fin": "an orderly close", "alert": "an alert", "silence": "silence"}.get(
         d.ended or "", ""
     )
-    text = f"Setting up encryption {name}: {failed}." if failed else f"Setting up encryption {name} worked."
+    step = f"Setting up encryption {name}{_limit(d.ttl)}"
+    text = f"{step}: {failed}." if failed else f"{step} worked."
     rtt = took(d.info.rtt_us) if d.info and d.info.rtt_us else ""
     return text, (
         ("Ended with", ended if failed else ""),

@@ -64,15 +64,21 @@ def explain(case: Case, reference: Reference, findings: Findings, verdict: Layer
     if verdict.outcome == "insufficient":
         meaning = REASON_MEANING[verdict.reason] if verdict.reason else "the evidence is below what is needed"
         return _sentence(f"cannot be said: {meaning}" + (f" ({what})" if symptom != "none" else ""), findings.host)
-    because = _BECAUSE.get(findings.values.get("proof", "none"), "an artefact proves it.")
-    return _sentence(_ENDS[verdict.outcome].format(what=what, because=because), findings.host)
+    proof = findings.values.get("proof", "none")
+    because = _BECAUSE.get(f"{findings.layer} {proof}") or _BECAUSE.get(proof, "an artefact proves it.")
+    said = _sentence(_ENDS[verdict.outcome].format(what=what, because=because), findings.host)
+    return f"{said} It is done at hop {verdict.hop} from here." if verdict.hop else said
 
 
 _BECAUSE = {
     "twin": "two differing answers came to one question.",
+    "nobody": "an address where no resolver is gives the same answer, but not for an innocent name.",
+    "early": "it came sooner than the round trip to where it claims to come from allows.",
+    "early_other": "it came sooner than the round trip to where it claims to come from allows.",
     "ede": "the resolver says itself that it censors the name.",
     "contradicted": "the control and trusted answers contradict it.",
     "url": "at the same address the site's front page and an innocent name pass.",
+    "dns name": "in between, the same resolver answers for another name.",
     "name": "at the same address an innocent name passes.",
     "fingerprint": "the page carries the mark of a public record of block pages.",
 }

@@ -64,6 +64,9 @@ def _walks_again(
         mine = [w for w in walks if _same_endpoint(w, step)]
         if not mine or step.why.startswith("sibling") or control_fails_too(case, step):
             continue
+        if step.sni is not None and any(w.connected and w.handshake is None for w in mine):
+            # One is under way: its connect alone has not passed.
+            continue
         failed = [f for w in mine if (f := anomaly(w)) is not None]
         passed = [w.connect for w in mine if anomaly(w) is None]
         attempt = max(w.attempt for w in mine) + 1

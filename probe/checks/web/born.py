@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from probe.checks.web.common import home_locus, is_at_home
 from probe.checks.web.ladder import Ladder
@@ -37,11 +37,12 @@ ENDINGS = 2
 
 @dataclass(frozen=True, slots=True)
 class Born:
-    """What is known of where it was done: the proof that it adds up to, the locus, and the hop."""
+    """What is known of where it was done: the proof that it adds up to, the locus, the hop, and the trials' facts."""
 
     proof: str
     locus: Locus
     located: int | None = None
+    facts: tuple[Observation, ...] = ()
 
 
 NOWHERE = Born("none", "unknown")
@@ -49,6 +50,12 @@ NOWHERE = Born("none", "unknown")
 
 def born(pairing: Pairing, target: Target, ips: Sequence[str], proof: str) -> Born:
     """The proof of a trial of the name, deepened by where and when the handshakes at these addresses were broken."""
+    found = _born(pairing, target, ips, proof)
+    trials = (w for w in (*pairing.trials, *pairing.hop_trials) if w.port == target.port and w.ip in ips)
+    return replace(found, facts=tuple(w.handshake for w in trials if w.handshake is not None))
+
+
+def _born(pairing: Pairing, target: Target, ips: Sequence[str], proof: str) -> Born:
     if proof == "name":
         return _of_name(pairing, target, ips)
     if any(is_too_early(pairing, target, ip) for ip in ips):

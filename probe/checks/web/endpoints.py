@@ -215,7 +215,7 @@ def _findings(
         locus=birth.locus,
         located=birth.located,
         scope=_scope(target, failed, judged),
-        witness=pairing.witness(o for e in (failed or judged) for o in e.facts),
+        witness=pairing.witness((*(o for e in (failed or judged) for o in e.facts), *birth.facts)),
         note=failed[0].ip if failed else "",
     )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from probe.checks.web.beside import is_by_name, is_deaf, silenced
 from probe.checks.web.common import has_private_resolver, home_locus, is_at_home, is_portal
 from probe.checks.web.injected import hop_of, injected
 from probe.checks.web.told import LIES, Said, by_resolver, lookups_of
 from probe.model.kinds import DnsLookup
+from probe.model.observation import Observation
 from probe.model.outcome import Locus
 from probe.model.target import address_of
 from probe.model.verdict import Scope
@@ -14,7 +17,7 @@ from probe.verdict.findings import Domain, Findings
 from probe.verdict.fingerprints import match_address
 from probe.verdict.judge import ended
 from probe.verdict.pair import Pairing, contrast
-from probe.verdict.read import is_own_resolver, of_kind
+from probe.verdict.read import NOBODY, TRIAL, is_own_resolver, of_kind
 
 _FALSE = ("bogon", "blockpage", "other", "nxdomain", "empty", "refused", "servfail")
 DNS = Domain(
@@ -33,6 +36,8 @@ DNS = Domain(
 )
 # Proofs that an answer was made on the way to the resolver, and not by it.
 ON_THE_WAY = frozenset({"twin", "nobody", "early"})
+# Proofs that rest on trials.
+TRIED = frozenset({"nobody", "early", "name", "home"})
 # RFC 8914: 15 Blocked, 16 Censored (by an outside requirement), 17 Filtered (as the client asked).
 EDE_CENSORED, EDE_FILTERED = 16, 17
 
@@ -83,10 +88,19 @@ def _findings(
         technique=_technique(said.word),
         locus=home_locus(pairing) if at_home else _locus(proof, everyone, said),
         scope=Scope(resolvers=_scope(everyone, said)),
-        witness=pairing.witness(said.facts),
+        witness=pairing.witness((*said.facts, *_trials(pairing, host, proof))),
         note=", ".join(said.addresses[:4]),
         located=located,
     )
+
+
+def _trials(pairing: Pairing, host: str, proof: str) -> Iterator[Observation]:
+    """The facts of the trials that a proof rests on: questions about the host astray, and about names beside it."""
+    if proof in TRIED:
+        for o, d in of_kind(pairing.case.observations, DnsLookup):
+            mine = o.host == host or d.resolver.startswith(NOBODY) or (o.host or "").endswith(f".{host}")
+            if o.why.startswith(TRIAL) and (mine or proof != "nobody"):
+                yield o
 
 
 def _technique(word: str) -> str:
