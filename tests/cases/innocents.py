@@ -49,6 +49,7 @@ class Innocent:
         self.addresses = r.sample(V4, r.randint(1, 4)) + r.sample(V6, r.choice((0, 0, 1, 2)))
         self.idle = set(r.sample(self.addresses, r.choice((0, 0, 0, len(self.addresses) // 2))))
         self.loss = r.choice((0.0, 0.05, 0.2))
+        self.rtt_us = r.choice((3_000, 40_000, 250_000))
         self.page = r.choice(("home", "home", "home-today", "story"))
         # A page in the clear that quotes the notice, with nobody to compare it with, passes for the notice itself: by
         # CONTRACT a mark within its scope needs no control.
@@ -62,6 +63,7 @@ class Innocent:
         self._names(here)
         for ip in self.addresses:
             self._field_walks(here, ip)
+        self._trials(here)
         age = 90_000 if self.control == "old" else 3_600 if self.control == "db" else 0
         source: ControlSource = "db" if self.control in ("old", "db") else "helper" if there else "none"
         if there is not None:
@@ -130,6 +132,38 @@ class Innocent:
             else:
                 self._answers(side, resolver)
 
+    # ---- trials ----
+
+    def _trials(self, side: Side) -> None:
+        """Questions where no resolver is, beside other names, and with hop limits, as a line without a censor answers
+        them: silence; or a carrier that takes every question to its own resolver. Anything may be lost."""
+        if self.rng.random() < 0.5:
+            return
+        carrier = self.rng.random() < 0.5
+        told = self.rng.choice((" ".join(ip for ip in self.addresses if ":" not in ip), "nxdomain", "198.51.100.200"))
+        for resolver in (f"nobody://{self.addresses[0]}", "nobody://198.51.100.9"):
+            for attempt in (1, 2, 3):
+                for host, why, said in (("", "astray", told), ("www.example.org", "innocent", "93.184.215.14")):
+                    # Each question is three datagrams, each of which may be lost either way.
+                    lost = not carrier or self.rng.random() < (1 - (1 - self.loss) ** 2) ** 3
+                    side.lookup(resolver, "A", "timeout" if lost else said, host=host, why=why, attempt=attempt)
+            for ttl in range(1, 9):
+                far = carrier and ttl > 3 and self.rng.random() > self.loss
+                side.lookup(resolver, "A", told if far else "timeout", why="hop", ttl=ttl)
+        deaf = self.rng.random() < 0.3
+        for attempt in (1, 2, 3):
+            for resolver, host, why in (
+                ("network", "www.example.org", "innocent"), ("udp://192.0.2.8", "www.example.org", "innocent"),
+                ("network", "abcde.site.example", "below"),
+            ):  # fmt: skip
+                said = "timeout" if deaf else self.rng.choice(("93.184.215.14", "nxdomain"))
+                side.lookup(resolver, "A", said, host=host, why=why, attempt=attempt, took_us=self._rtt_us())
+        side.lookup("tcp://192.0.2.8", "A", told, engine="tcp", rtt_us=self._rtt_us())
+
+    def _rtt_us(self) -> int:
+        """A round trip of this line: never less than it is, and more where something waits."""
+        return round(self.rtt_us * self.rng.choice((1.0, 1.05, 1.3, 3.0)))
+
     # ---- the field's walks ----
 
     def _field_walks(self, side: Side, ip: str) -> None:
@@ -151,9 +185,16 @@ class Innocent:
         lost = sum(self.rng.random() < self.loss for _ in range(2))
         for attempt in range(1, lost + 1):
             plain = self.url.startswith("http:") or met.startswith("tcp")
-            side.walk(ip, self.rng.choice(LOST[:1] if plain else LOST[:4]), attempt=attempt)
+            # What the server itself ends comes after a round trip; a first packet may be held up on its way.
+            side.walk(
+                ip, self.rng.choice(LOST[:1] if plain else LOST[:4]), attempt=attempt,
+                rtt=self._rtt_us(), answer=self._rtt_us(),
+            )  # fmt: skip
         bad = met.startswith(("tcp", "tls", "http", "cut"))
-        side.walk(ip, met, attempt=lost + 1, times=max(1, 3 - lost) if bad else 1, **self._options(met, self.page))
+        times = max(1, 3 - lost) if bad else 1
+        for attempt in range(lost + 1, lost + 1 + times):
+            took = {"rtt": self._rtt_us(), "answer": self._rtt_us()}
+            side.walk(ip, met, attempt=attempt, **took, **self._options(met, self.page))
 
     def _line_state(self) -> LineState | None:
         if self.line == "unwatched":

@@ -19,6 +19,7 @@ from probe.model.kinds import (
     Record,
     Skipped,
     TcpConnect,
+    TcpInfo,
     TlsHandshake,
     TlsVerify,
 )
@@ -26,16 +27,28 @@ from probe.model.observation import Observation
 from probe.model.target import parse_target
 from probe.model.vantage import Vantage
 from probe.verdict.case import Case, Control
+from probe.verdict.read import ASTRAY, BELOW, HOP_TRIAL, INNOCENT
 from tests.cases import FIELD, VANTAGE, measurement
 from tests.cases.build import HELPER
 
+TRIALS = (ASTRAY, BELOW, HOP_TRIAL, INNOCENT)
 HOSTS = ("site.example", "www.site.example", "192.0.2.1")
 URLS = ("https://site.example/", "http://site.example/", "https://www.site.example/x", "http://192.0.2.1/", "no url")
 IPS = (
     "192.0.2.1", "192.0.2.2", "198.51.100.66", "198.51.100.77", "10.0.0.1", "0.0.0.0", "2001:db8::1",
     "64:ff9b::c000:201", "fe80::1%eth0", "nonsense", "",
 )  # fmt: skip
-RESOLVERS = ("system", "network", "network:1", "udp://192.0.2.53", "https://192.0.2.9/q", "tls://192.0.2.9", "")
+RESOLVERS = (
+    "system",
+    "network",
+    "network:1",
+    "udp://192.0.2.53",
+    "nobody://192.0.2.2",
+    "nobody://[::1",
+    "https://192.0.2.9/q",
+    "tls://192.0.2.9",
+    "",
+)
 REASONS = ("ok", "expired", "self_signed", "unknown_authority", "wrong_name", "not_yet_valid", "of_tomorrow")
 WORDS = (*(row.word for row in FAILURES), "word_of_tomorrow")
 CONTROLS = tuple(f"{n:032x}" for n in range(1, 4))
@@ -53,6 +66,7 @@ features = st.builds(
     simhash=_maybe(("0" * 16, "f" * 16, "0f" * 8, "no hash")),
     tags=_maybe(("0" * 16, "f" * 16)),
 )
+infos = st.builds(TcpInfo, st.just(1), numbers, numbers, _some((0, 0, 1)), numbers, numbers, numbers, numbers, numbers)
 records = st.builds(Record, _some(HOSTS), _some(("A", "AAAA", "CNAME")), st.just(60), _some(IPS))
 details = st.one_of(
     st.builds(
@@ -71,14 +85,20 @@ details = st.one_of(
         id_ok=_some((True, True, False)),
         lag_us=numbers,
         note=_maybe(("verified", "private")),
+        ttl=_some((0, 0, 1, 2, 3, 300)),
+        rtt_us=_maybe((0, 1, 50_000, -5)),
     ),
-    st.builds(TcpConnect, lag_us=numbers),
+    st.builds(TcpConnect, lag_us=numbers, info=st.none() | infos),
     st.builds(
         TlsHandshake,
         sni=_maybe(HOSTS),
         chain=_some(((), ("a" * 64,), ("b" * 64, "c" * 64))),
         alert=_maybe(("handshake_failure",)),
         lag_us=numbers,
+        ended=_maybe(("rst", "fin", "alert", "silence", "of_tomorrow")),
+        answer_us=_maybe((0, 100, 500_000, -1)),
+        ttl=_some((0, 0, 1, 2, 255, -1)),
+        info=st.none() | infos,
     ),
     st.builds(TlsVerify, store=st.just("0" * 64), reason=_some(REASONS), code=_some((0, 10, 18, 19, 20, -3))),
     st.builds(
@@ -122,7 +142,7 @@ def observations(draw: st.DrawFn, name: str = FIELD, most: int = 25) -> tuple[Ob
             draw(_maybe(IPS)),
             draw(_some((443, 80, None, 0))),
             draw(_some((1, 1, 2, 3, -1))),
-            draw(_some(("plan", "name trial: server name", "sibling scheme", "again: x"))),
+            draw(_some(("plan", "name trial: server name", "sibling scheme", "again: x", *TRIALS))),
             draw(_maybe(WORDS)),
             draw(numbers),
             draw(numbers),

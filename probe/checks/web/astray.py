@@ -12,17 +12,27 @@ from collections.abc import Iterator
 from hashlib import sha256
 
 from probe.checks.question import Question
-from probe.checks.web.injected import Nobody, dns_ladder, floor_us, ip_of, nobodies, twin
+from probe.checks.web.injected import (
+    MOST_SILENCES,
+    Nobody,
+    dns_ladder,
+    floor_us,
+    ip_of,
+    nobodies,
+    silences,
+    twin,
+)
 from probe.checks.web.told import Said, by_resolver, lookups_of
 from probe.model.kinds import ControlAsk, Skipped
 from probe.model.step import Lookup
 from probe.model.target import address_of
 from probe.verdict.case import Case
+from probe.verdict.line import Line
 from probe.verdict.pair import Pairing
 from probe.verdict.read import ASTRAY, BELOW, HOP_TRIAL, INNOCENT, NOBODY, Tried, is_own_resolver, of_kind
 from probe.verdict.reference import Reference
 
-# How often each name of a trial is asked.
+# How often each name of a trial beside others is asked.
 TRIES = 3
 # Where no resolver is, it is asked at so many places, the next one only where all was silent.
 PLACES = 2
@@ -90,9 +100,10 @@ def _is_met(case: Case, said: Said, walks: tuple[Tried, ...]) -> bool:
 
 def _astray(question: Question, case: Case, host: str) -> Iterator[Lookup]:
     known = {found.resolver: found for found in nobodies(case.observations, host)}
+    tries = min(silences(Line(case.observations)), MOST_SILENCES, question.attempts)
     for ip in _places(question, case, host)[:PLACES]:
         resolver = f"{NOBODY}[{ip}]" if ":" in ip else f"{NOBODY}{ip}"
-        for attempt in range(1, TRIES + 1):
+        for attempt in range(1, tries + 1):
             wait = question.gap_s(attempt)
             yield Lookup(host, "A", resolver, attempt, ASTRAY, wait)
             yield Lookup(question.trial_name, "A", resolver, attempt, INNOCENT, wait)

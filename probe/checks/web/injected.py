@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import ceil, log
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -18,6 +19,8 @@ from probe.model.failure import is_local
 from probe.model.kinds import DnsLookup
 from probe.model.observation import Observation
 from probe.model.target import address_of
+from probe.verdict.line import Line
+from probe.verdict.noise import ALPHA
 from probe.verdict.pair import Pairing, was_busy
 from probe.verdict.read import (
     INNOCENT,
@@ -30,8 +33,9 @@ from probe.verdict.read import (
 
 Proof = Literal["twin", "nobody", "early"]
 # So many answers to the name, and so much silence for the innocent one, before nobody's answers count: where a carrier
-# answers in every resolver's place, three questions (of three datagrams each) are not all lost by chance.
-ANSWERS, SILENCES = 2, 3
+# answers in every resolver's place, the innocent questions must not all have been lost by chance. On a quiet line three
+# will do; on one whose lookups fail more often it takes more, and past the most it cannot be told.
+ANSWERS, SILENCES, MOST_SILENCES = 2, 3, 6
 # An answer this much sooner than the least round trip cannot be from there; innocent ones must not be as soon.
 TOO_EARLY, IN_TIME = 0.6, 0.8
 # What a resolver that works says of an innocent name, whether or not that exists.
@@ -41,47 +45,59 @@ GOOD = frozenset({None, "dns_nxdomain_error", "dns_no_answer"})
 @dataclass(frozen=True, slots=True)
 class Nobody:
     """What came back from one address where no resolver should answer: facts of answers to the name; attempts of the
-    name and of the innocent one that are over, and those of the latter that were answered."""
+    name and of the innocent one that are over; whether an innocent one was answered, there or at another such address;
+    and how much silence it takes on this line."""
 
     resolver: str
     answers: tuple[Observation, ...]
     tried: frozenset[int]
     innocent: frozenset[int]
-    innocent_answered: frozenset[int]
+    is_intercepted: bool
+    silences: int
 
     @property
     def is_injected(self) -> bool:
         """The name is answered and an innocent one is not. Where both are, somebody answers all questions in the
         resolvers' place, which says nothing of this name."""
         answered = {o.attempt for o in self.answers}
-        return len(answered) >= ANSWERS and len(self.innocent) >= SILENCES and not self.innocent_answered
+        return len(answered) >= ANSWERS and len(self.innocent) >= self.silences and not self.is_intercepted
 
     @property
     def is_silent(self) -> bool:
         """Every question is over, and none was answered."""
-        return len(self.tried) >= SILENCES and not self.answers and not self.innocent_answered
+        return len(self.tried) >= SILENCES and not self.answers and not self.is_intercepted
+
+
+def silences(line: Line) -> int:
+    """How many innocent questions must have gone unanswered on this line, so that it was no accident."""
+    return max(SILENCES, ceil(log(ALPHA) / log(line.noise("lookups", len(line.observations)))))
 
 
 def nobodies(observations: Iterable[Observation], host: str) -> tuple[Nobody, ...]:
     """What is known of each such address, in order of asking."""
+    observations = tuple(observations)
     grouped: dict[str, Lookups] = defaultdict(list)
     for o, d in of_kind(observations, DnsLookup):
         if d.resolver.startswith(NOBODY) and not d.ttl and not is_local(o.failure) and not was_busy(o):
             grouped[d.resolver].append((o, d))
-    found = []
-    for resolver, facts in grouped.items():
-        mine = [(o, d) for o, d in facts if o.host == host]
-        innocent = [(o, d) for o, d in facts if o.why.startswith(INNOCENT)]
-        found.append(
-            Nobody(
-                resolver,
-                tuple(o for o, d in mine if is_ours(d) and d.rcode is not None),
-                frozenset(o.attempt for o, _ in mine),
-                frozenset(o.attempt for o, _ in innocent),
-                frozenset(o.attempt for o, d in innocent if is_ours(d) and d.rcode is not None),
-            )
+    innocent = [(o, d) for facts in grouped.values() for o, d in facts if o.why.startswith(INNOCENT)]
+    intercepted = any(_is_answer(d) for _, d in innocent)
+    needed = silences(Line(observations))
+    return tuple(
+        Nobody(
+            resolver,
+            tuple(o for o, d in facts if o.host == host and _is_answer(d)),
+            frozenset(o.attempt for o, _ in facts if o.host == host),
+            frozenset(o.attempt for o, d in innocent if d.resolver == resolver),
+            intercepted,
+            needed,
         )
-    return tuple(found)
+        for resolver, facts in grouped.items()
+    )
+
+
+def _is_answer(d: DnsLookup) -> bool:
+    return is_ours(d) and d.rcode is not None
 
 
 def injected(pairing: Pairing, host: str) -> tuple[Proof, Said] | None:
@@ -163,7 +179,7 @@ def dns_ladder(observations: Iterable[Observation], host: str, resolver: str) ->
     met: dict[int, dict[int, bool]] = defaultdict(dict)
     for o, d in of_kind(observations, DnsLookup):
         if (o.host, d.resolver) == (host, resolver) and d.ttl and not is_local(o.failure):
-            answered = is_ours(d) and d.rcode is not None
+            answered = _is_answer(d)
             met[d.ttl][o.attempt] = met[d.ttl].get(o.attempt, False) or answered
     return Ladder({ttl: tuple(tries[n] for n in sorted(tries)) for ttl, tries in met.items()})
 
