@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.checks.web.beside import is_by_name, is_deaf, silenced
-from probe.checks.web.common import has_private_resolver, home_locus, is_at_home, is_portal
+from probe.checks.web.common import has_private_resolver, home_locus, is_at_home, is_clock_off, is_portal
 from probe.checks.web.injected import hop_of, injected
 from probe.checks.web.told import LIES, Said, by_resolver, lookups_of
 from probe.model.kinds import DnsLookup
@@ -142,6 +142,8 @@ def _line(pairing: Pairing, said: Said) -> str:
         return "dead"
     if is_portal(pairing):
         return "portal"
+    if said.word == "unproven" and is_clock_off(pairing):
+        return "clock"
     state = pairing.line_state
     if is_deaf(pairing, said) or (not said.addresses and state.names_asked and not state.names_answered):
         return "deaf"
