@@ -24,7 +24,7 @@ from probe.app.sitting import Item, traffic
 from probe.model.measurement import Measurement
 from probe.model.observation import Observation
 from probe.model.outcome import OUTCOMES
-from probe.model.step import AskControl, AskLine, Lookup, Step, Walk
+from probe.model.step import AskControl, AskLine, Lookup, Step, Visit, Walk
 from probe.model.verdict import Judgement
 
 SIGNS = {
@@ -41,6 +41,7 @@ DOING: dict[type[Step], str] = {
     AskLine: "looking at the line",
     Lookup: "looking up",
     Walk: "walking",
+    Visit: "trying the name at the helper",
 }
 
 

@@ -96,9 +96,11 @@ class TcpConnect:
 class TlsHandshake:
     """One TLS handshake. `sni` is None where no name was sent. `chain` are SHA-256 of the peer's certificates (DER,
     leaf first), kept whether or not they verify. `ended` tells how a failed one ended: rst, fin, alert, silence,
-    garbage. `first_bytes` is hex of the first bytes received (at most 64), `ja4` the fingerprint of the hello sent.
-    `answer_us` is from the hello's sending to the first thing that came back, bytes or an end. `ttl` is the hop limit
-    that the hello was sent with, 0 the usual one."""
+    garbage. `first_bytes` is hex of the first bytes received (at most 64), `ja4` the fingerprint of the hello sent and
+    `profile` which kind of hello that was ("" the usual one). Where the name was sent encrypted, `ech` says whether
+    that was accepted or rejected, and `outer` is the name that could be read. `answer_us` is from the hello's sending
+    to the first thing that came back, bytes or an end. `ttl` is the hop limit that the hello was sent with, 0 the usual
+    one."""
 
     kind: ClassVar[str] = "tls.handshake"
     sni: str | None
@@ -119,13 +121,18 @@ class TlsHandshake:
     raw: str | None = None
     answer_us: int | None = None
     ttl: int = 0
+    profile: str = ""
+    ech: str | None = None
+    outer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TlsVerify:
     """What a given trust store said of a handshake's chain at a given time; recomputable from the stored chain.
     `store` is the store's digest, `reason` one of ok, expired, not_yet_valid, self_signed, unknown_authority,
-    wrong_name, incomplete, invalid; `reasons` all that apply, `code` OpenSSL's verify code (0 where it has none)."""
+    wrong_name, incomplete, invalid; `reasons` all that apply, `code` OpenSSL's verify code (0 where it has none).
+    `whose` is "" for the pinned store and `system` for this machine's own, which is asked where the pinned one knows no
+    authority of the chain."""
 
     kind: ClassVar[str] = "tls.verify"
     store: str
@@ -135,6 +142,7 @@ class TlsVerify:
     depth: int = 0
     name: str = ""
     at: str = ""
+    whose: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +210,8 @@ class ControlAsk:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A step that was not taken, and why: special_address, port, budget, no_rights, not_supported."""
+    """A step that was not taken, and why: special_address, port, budget, no_rights, not_supported. `step` names the
+    kind of step, or the profile of the ClientHello that cannot be sent here."""
 
     kind: ClassVar[str] = "skipped"
     step: str

@@ -46,7 +46,7 @@ REASON_MEANING: dict[Reason, str] = {
     "local_filter": "a filter of this device or home answers for innocent names too",
     "no_control": "no control measurement to compare with",
     "clock_wrong": "this machine's clock is too far off to judge certificates",
-    "own_fault": "this machine was too busy or out of resources",
+    "own_fault": "the fault is our own: this machine, its trust store, or our way of asking",
     "unproven_path": "the answer came over a path that nothing vouches for",
     "not_reached": "an earlier layer failed, so this one was never tried",
     "budget": "the time, data or step budget ran out first",

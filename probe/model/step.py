@@ -36,7 +36,9 @@ class Fetch:
 class Walk:
     """Walk one endpoint: connect to `ip`:`port`; if `sni` is not None shake hands for that name ("" sends none);
     if `fetch` is not None ask for that page on the stream held. `host` is the name this endpoint was found for. `ttl`
-    is the hop limit of all that follows the connect, 0 the usual one."""
+    is the hop limit of all that follows the connect, 0 the usual one. `profile` is the kind of ClientHello: "" our
+    usual one, `plain` a small one of the standard library, `browser` and `ech` a browser's by an optional extra; the
+    latter with its name encrypted by `ech` (an ECHConfigList in base64)."""
 
     host: str
     ip: str
@@ -48,6 +50,26 @@ class Walk:
     not_before_s: float = field(default=0.0, compare=False)
     parent: int | None = field(default=None, compare=False)
     ttl: int = 0
+    profile: str = ""
+    ech: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Try the name `host` at a door of our own helper, `ip`:`port`: the `innocent` names, then the name `tries` times,
+    then the first innocent one again; it ends early where an innocent name fails or the name passes. One visit at a
+    time goes to a helper, since a name that was stopped may leave the door shut. `asks` is the port for questions."""
+
+    host: str
+    ip: str
+    port: int
+    asks: int
+    innocent: tuple[str, ...]
+    tries: int = 2
+    attempt: int = 1
+    why: str = field(default="plan", compare=False)
+    not_before_s: float = field(default=0.0, compare=False)
+    parent: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +97,4 @@ class AskLine:
     parent: int | None = field(default=None, compare=False)
 
 
-Step = Lookup | Walk | AskControl | AskLine
+Step = Lookup | Walk | Visit | AskControl | AskLine

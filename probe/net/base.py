@@ -77,7 +77,8 @@ class Shaken:
     """The end of a TLS handshake. `stream` carries application data when it succeeded (whether or not the chain
     verifies: that is judged elsewhere). `chain` is DER, leaf first. `ended`: rst, fin, alert, silence, garbage, or
     None when it succeeded or the two sides had nothing in common. `bytes_*` and `info` are of the stream below.
-    `answer_us` is from the hello's sending to the first thing that came back; None when nothing did."""
+    `answer_us` is from the hello's sending to the first thing that came back; None when nothing did. `ech` is accepted
+    or rejected where an encrypted server name was sent and answered."""
 
     stream: Stream | None
     failure: Failure | None
@@ -96,6 +97,7 @@ class Shaken:
     info: TcpInfo | None = None
     lag_us: int = 0
     answer_us: int | None = None
+    ech: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +162,27 @@ class Net(Protocol):
     @property
     def clock(self) -> Clock: ...
 
+    @property
+    def profiles(self) -> frozenset[str]:
+        """The kinds of ClientHello that can be sent beside the usual one: see `probe.net.hellos`."""
+        ...
+
     async def dial(self, ip: str, port: int, timeout_s: float) -> Dialed:
         """Connect TCP to an address. Keeps the socket after a timeout long enough to read the kernel's story."""
         ...
 
     async def shake(
-        self, stream: Stream, sni: str | None, alpn: tuple[str, ...], timeout_s: float, max_version: str | None = None
+        self,
+        stream: Stream,
+        sni: str | None,
+        alpn: tuple[str, ...],
+        timeout_s: float,
+        max_version: str | None = None,
+        profile: str = "",
+        ech: bytes = b"",
     ) -> Shaken:
-        """A TLS handshake over a stream we hold, without verifying; the chain is kept even when it would not verify."""
+        """A TLS handshake over a stream we hold, without verifying; the chain is kept even when it would not verify.
+        `profile` is one of `profiles`, or "" for the usual hello; `ech` an ECHConfigList (RFC 9849)."""
         ...
 
     def limit(self, stream: Stream, ttl: int) -> Failure | None:

@@ -29,7 +29,8 @@ Part = bytes | Failure
 Says = tuple[Part, ...] | Callable[[bytes], tuple[Part, ...]]
 # What a resolver answers to a question: datagrams (bytes come from its own address after 10 ms), or a failure.
 Answers = Callable[[bytes], tuple[bytes | Datagram, ...] | Failure]
-# Any name that is not scripted by itself, and handshakes without one.
+# Any name that is not scripted by itself, and handshakes without one. A name after a profile and a slash is for hellos
+# of that profile: `plain/example.org`, `browser/*`.
 ANY_NAME = "*"
 
 
@@ -146,6 +147,7 @@ class FakeNet:
         self.peers: dict[tuple[str, int], Peer] = {}
         self.resolvers: dict[tuple[str, int], Answers] = {}
         self.names: dict[tuple[str, bool], tuple[str, ...] | Failure] = {}
+        self.profiles = frozenset({"plain"})
         self.asked: list[tuple[object, ...]] = []
         self.streams: list[FakeStream] = []
         # What setting a hop limit says: None where the system lets us.
@@ -159,12 +161,20 @@ class FakeNet:
         return Dialed(stream, peer.connect, at_us, took_us, peer.info, peer.icmp, self.clock.lag)
 
     async def shake(
-        self, stream: Stream, sni: str | None, alpn: tuple[str, ...], timeout_s: float, max_version: str | None = None
+        self,
+        stream: Stream,
+        sni: str | None,
+        alpn: tuple[str, ...],
+        timeout_s: float,
+        max_version: str | None = None,
+        profile: str = "",
+        ech: bytes = b"",
     ) -> Shaken:
-        self.asked.append(("shake", sni, alpn, max_version))
+        self.asked.append(("shake", sni, alpn, max_version, *((profile,) if profile else ())))
         peer = stream.peer if isinstance(stream, FakeStream) else Peer()
         silent = Hello(failure=DEADLINE, version=None, cipher=None, ended="silence")
-        hello = peer.tls.get(sni or ANY_NAME) or peer.tls.get(ANY_NAME, silent)
+        by_profile = peer.tls.get(f"{profile}/{sni or ANY_NAME}") if profile else None
+        hello = by_profile or peer.tls.get(sni or ANY_NAME) or peer.tls.get(ANY_NAME, silent)
         if isinstance(stream, FakeStream) and 0 < stream.ttl < (hello.hops or peer.hops):
             hello = silent
         at_us, took_us = await self._spend(hello.failure, peer.took_us, timeout_s)

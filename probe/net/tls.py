@@ -16,11 +16,15 @@ import trio
 from probe.model.kinds import TcpInfo
 from probe.net.base import Clock, Failure, Shaken, Stream
 from probe.net.classify import DEADLINE, classify
-from probe.net.tlscontext import ALERT_REASONS, INCOMPATIBLE, context, peer_chain
+from probe.net.hellos import Connection, connect, ech_answer
+from probe.net.tlscontext import ALERT_REASONS, INCOMPATIBLE, peer_chain
 from probe.wire.tls import FATAL, plaintext_alert
 
 EOF = Failure("eof_error", "EOF")
 UNSENDABLE = Failure("skipped", "unsendable_name")
+UNUSABLE_ECH = Failure("skipped", "unusable_ech")
+# The server spoke TLS well, as whoever the outer name is: nothing that the path did.
+ECH_REJECTED = Failure("ssl_failed_handshake", "ECH_REJECTED")
 # As much of what came back as a fact keeps, and as much as is searched for a plaintext alert.
 FIRST_BYTES, SEARCHED_BYTES = 64, 4_096
 # How a failed handshake ended, by the word of its failure.
@@ -34,16 +38,25 @@ ENDINGS = {
 
 
 async def shake(
-    clock: Clock, stream: Stream, sni: str | None, alpn: tuple[str, ...], timeout_s: float, max_version: str | None
+    clock: Clock,
+    stream: Stream,
+    sni: str | None,
+    alpn: tuple[str, ...],
+    timeout_s: float,
+    max_version: str | None,
+    profile: str = "",
+    ech: bytes = b"",
 ) -> Shaken:
     """See `base.Net.shake`. The stream below is left open, whatever happened: closing it is its owner's business."""
     at_us, began = clock.now_us(), clock.mono_us()
     sent, received = stream.bytes_out, stream.bytes_in
     pump = _Pump(stream, clock)
     try:
-        pump.connection = context(alpn, max_version).wrap_bio(pump.inward, pump.outward, server_hostname=sni or None)
+        pump.connection = connect(profile, pump.inward, pump.outward, sni or None, alpn, max_version, ech)
     except ValueError:  # includes UnicodeError: a name that no hello can carry, so nothing was sent
         return Shaken(None, UNSENDABLE, at_us, clock.mono_us() - began)
+    except ssl.SSLError:  # a configuration for encrypted names that the engine makes nothing of; nothing sent either
+        return Shaken(None, UNUSABLE_ECH, at_us, clock.mono_us() - began)
     failure: Failure | None = DEADLINE
     with trio.move_on_after(timeout_s):
         failure = await pump.shake()
@@ -51,15 +64,19 @@ async def shake(
     connection, alert = pump.connection, pump.alert()
     if failure and alert and alert.fatal:
         failure = Failure("ssl_failed_handshake", alert.raw)
-    cipher = connection.cipher()
+    chain = peer_chain(connection)
+    hidden = ech_answer(profile, connection, failure is None, chain)
+    if failure and hidden == "rejected":
+        failure = ECH_REJECTED
+    version, cipher = connection.version(), connection.cipher()
     return Shaken(
         stream=None if failure else TlsStream(pump),
         failure=failure,
         at_us=at_us,
         took_us=took_us,
-        chain=peer_chain(connection),
-        version=connection.version() if cipher else None,
-        cipher=cipher[0] if cipher else None,
+        chain=chain,
+        version=version if cipher else None,
+        cipher=cipher[0] if cipher and version else None,
         alpn=connection.selected_alpn_protocol(),
         alert=alert.name if failure and alert else None,
         ended=_ended(failure, alert),
@@ -70,6 +87,7 @@ async def shake(
         info=stream.info(),
         lag_us=clock.lag_us(began),
         answer_us=pump.heard_us - pump.asked_us if pump.heard_us else None,
+        ech=hidden,
     )
 
 
@@ -84,7 +102,7 @@ class _Heard:
 
 def _ended(failure: Failure | None, alert: _Heard | None) -> str | None:
     """How it ended. A warning alert ends nothing: what came after it did."""
-    if failure is None or failure.raw in INCOMPATIBLE:
+    if failure is None or failure is ECH_REJECTED or failure.raw in INCOMPATIBLE:
         return None
     if alert and alert.fatal:
         return "alert"
@@ -107,7 +125,7 @@ class _Pump:
     # When the hello was on its way, and when the first thing came back; monotonic, 0 for not yet.
     asked_us: int = 0
     heard_us: int = 0
-    connection: ssl.SSLObject = field(init=False)
+    connection: Connection = field(init=False)
 
     async def shake(self) -> Failure | None:
         """Handshake until it is done or the stream ended. A failure to send is reported only once nothing more can
@@ -133,7 +151,8 @@ class _Pump:
         except ssl.SSLWantReadError:
             return _WANTS_MORE
         except ssl.SSLError as exc:
-            self.reason = exc.reason or ""
+            # Only OpenSSL's own errors carry one.
+            self.reason = getattr(exc, "reason", None) or ""
             return classify(exc)
         finally:
             self.pending += self.outward.read()

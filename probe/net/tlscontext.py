@@ -33,11 +33,16 @@ _DER = 2
 
 @lru_cache(maxsize=32)
 def context(alpn: tuple[str, ...] = (), max_version: str | None = None) -> ssl.SSLContext:
+    """The context of our usual hello. Raises KeyError for an unknown `max_version`."""
+    return context_of(CIPHERS, alpn, max_version)
+
+
+def context_of(ciphers: str, alpn: tuple[str, ...], max_version: str | None) -> ssl.SSLContext:
     """A context that verifies nothing and accepts TLS 1.0 and up. Raises KeyError for an unknown `max_version`."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
-    made.set_ciphers(CIPHERS)
+    made.set_ciphers(ciphers)
     made.options |= _LEGACY_SERVER_CONNECT
     with warnings.catch_warnings():
         # TLS 1.0 is deprecated for good reasons, none of which is ours.
@@ -49,15 +54,15 @@ def context(alpn: tuple[str, ...] = (), max_version: str | None = None) -> ssl.S
     return made
 
 
-def peer_chain(connection: ssl.SSLObject) -> tuple[bytes, ...]:
+def peer_chain(connection: object) -> tuple[bytes, ...]:
     """All certificates the peer sent (DER, leaf first), verified or not; empty if it had sent none yet."""
     try:
-        if sys.version_info >= (3, 13):
+        if sys.version_info >= (3, 13) and isinstance(connection, ssl.SSLObject):
             return tuple(connection.get_unverified_chain() or ())
-        else:
-            # Public only since 3.13. Present since 3.10 on the object below, where items wrap themselves in a class.
-            below = cast(Any, connection)._sslobj
-            return tuple(item.public_bytes(_DER) for item in below.get_unverified_chain() or ())
+        # Public only since 3.13. Present since 3.10 on the object below, where items wrap themselves in a class; so do
+        # those of other engines, where the method is public.
+        below = getattr(connection, "_sslobj", connection)
+        return tuple(item.public_bytes(_DER) for item in cast(Any, below).get_unverified_chain() or ())
     except (ssl.SSLError, ValueError, AttributeError):
         return ()
 

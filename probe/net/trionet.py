@@ -7,6 +7,7 @@ import trio
 from probe.net.base import Clock, Dialed, Echoes, Failure, Heard, Resolved, Shaken, Stream, UdpPlan
 from probe.net.clock import LagSampler, RealClock
 from probe.net.dial import dial
+from probe.net.hellos import available
 from probe.net.hops import NOT_SUPPORTED
 from probe.net.roundtrips import RoundTrips
 from probe.net.stream import TcpStream
@@ -26,6 +27,7 @@ class TrioNet:
         self._clock = clock or RealClock()
         self._resolver = resolver or SystemResolver(self._clock)
         self._round_trips = RoundTrips()
+        self._profiles = available()
 
     @classmethod
     async def start(cls, nursery: trio.Nursery, source: str | None = None) -> TrioNet:
@@ -38,6 +40,10 @@ class TrioNet:
     def clock(self) -> Clock:
         return self._clock
 
+    @property
+    def profiles(self) -> frozenset[str]:
+        return self._profiles
+
     async def dial(self, ip: str, port: int, timeout_s: float) -> Dialed:
         dialed = await dial(self._clock, ip, port, timeout_s, self._source)
         if dialed.stream is not None:
@@ -45,9 +51,16 @@ class TrioNet:
         return dialed
 
     async def shake(
-        self, stream: Stream, sni: str | None, alpn: tuple[str, ...], timeout_s: float, max_version: str | None = None
+        self,
+        stream: Stream,
+        sni: str | None,
+        alpn: tuple[str, ...],
+        timeout_s: float,
+        max_version: str | None = None,
+        profile: str = "",
+        ech: bytes = b"",
     ) -> Shaken:
-        return await shake(self._clock, stream, sni, alpn, timeout_s, max_version)
+        return await shake(self._clock, stream, sni, alpn, timeout_s, max_version, profile, ech)
 
     def limit(self, stream: Stream, ttl: int) -> Failure | None:
         return stream.limit(ttl) if isinstance(stream, TcpStream) else NOT_SUPPORTED

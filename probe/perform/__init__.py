@@ -6,17 +6,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from probe.model.step import Lookup, Walk
+from probe.model.step import Lookup, Visit, Walk
 from probe.perform.lookup import perform_lookup
+from probe.perform.visit import perform_visit
 from probe.perform.walk import perform_walk
 from probe.perform.world import Emit, World
 
-__all__ = ["PERFORMERS", "Emit", "Performer", "World", "perform_lookup", "perform_walk"]
+__all__ = ["PERFORMERS", "Emit", "Performer", "World", "perform_lookup", "perform_visit", "perform_walk"]
 
 Performer = Callable[[Any, World, Emit], Awaitable[None]]
 
 PERFORMERS: dict[type[Any], Performer] = {
     Lookup: perform_lookup,
     Walk: perform_walk,
+    Visit: perform_visit,
     # AskControl has one more door to go through, where the helper's facts are taken in: see `probe.engine`.
 }

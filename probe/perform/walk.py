@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 from dataclasses import replace
 
@@ -10,8 +11,9 @@ from probe.model.observation import Blob, Draft
 from probe.model.step import Walk
 from probe.net.base import Dialed, Shaken, Stream
 from probe.perform.fetch import perform_fetch
-from probe.perform.world import Emit, World
-from probe.wire.tls import ja4
+from probe.perform.world import Emit, Trust, World
+from probe.verdict.read import STRANGERS
+from probe.wire.tls import ja4_of, parse_client_hello
 
 ALPN = ("h2", "http/1.1")
 # How long to wait for what a hello with a hop limit sets off: round trips of the connect, within these seconds.
@@ -24,14 +26,14 @@ VERIFY_WORDS = {
     "unknown_authority": "ssl_unknown_authority",
     "incomplete": "ssl_unknown_authority",
 }
+UNSENDABLE = "this hello needs the extra: pip install 'vantage-probe[mimic]'"
 
 
 async def perform_walk(step: Walk, world: World, emit: Emit) -> None:
     """Take the steps of a walk as far as they lead. The stream is closed whatever happens."""
-    why_not = world.policy.allows(step.ip, step.port)
+    why_not = _why_not(step, world)
     if why_not is not None:
-        because, _, note = why_not.partition(": ")
-        emit(_skipped(step, because, note, world), ())
+        emit(_skipped(step, why_not, world), ())
         return
     dialed = await world.net.dial(step.ip, step.port, world.limits.connect_s)
     if dialed.stream is None:
@@ -43,14 +45,25 @@ async def perform_walk(step: Walk, world: World, emit: Emit) -> None:
         if unable is None:
             await _on(step, dialed.stream, connect, _timed(step, dialed, world), emit)
         else:
-            emit(replace(_skipped(step, unable.raw, f"hop limit {step.ttl}", world), parent=connect), ())
+            detail = Skipped(Walk.__name__.lower(), unable.raw, f"hop limit {step.ttl}")
+            emit(replace(_skipped(step, detail, world), parent=connect), ())
     finally:
         dialed.stream.close()
 
 
-def _skipped(step: Walk, because: str, note: str, world: World) -> Draft:
-    draft = _draft(step, Skipped(Walk.__name__.lower(), because, note or None))
-    return replace(draft, failure="skipped", at_us=world.net.clock.now_us())
+def _why_not(step: Walk, world: World) -> Skipped | None:
+    """Why the walk is not taken at all; None when it may be."""
+    if step.profile and step.profile not in world.net.profiles:
+        return Skipped(step.profile, "not_supported", UNSENDABLE)
+    why_not = world.policy.allows(step.ip, step.port)
+    if why_not is None:
+        return None
+    because, _, note = why_not.partition(": ")
+    return Skipped(Walk.__name__.lower(), because, note or None)
+
+
+def _skipped(step: Walk, detail: Skipped, world: World) -> Draft:
+    return replace(_draft(step, detail), failure="skipped", at_us=world.net.clock.now_us())
 
 
 def _timed(step: Walk, dialed: Dialed, world: World) -> World:
@@ -68,7 +81,9 @@ async def _on(step: Walk, stream: Stream, connect: int, world: World, emit: Emit
             # In the clear nobody can prove a name: there is nothing to hold back.
             await perform_fetch(step, step.fetch, stream, None, True, connect, world, emit)
         return
-    shaken = await world.net.shake(stream, step.sni or None, ALPN, world.limits.handshake_s)
+    shaken = await world.net.shake(
+        stream, step.sni or None, ALPN, world.limits.handshake_s, None, step.profile, _bytes_of(step.ech)
+    )
     chain = tuple(Blob(hashlib.sha256(der).hexdigest(), CERTIFICATE, der) for der in shaken.chain)
     handshake = emit(_handshake_fact(step, shaken, chain, connect), _distinct(chain))
     proven = _verify(step, shaken, handshake, world, emit) if shaken.chain else False
@@ -81,15 +96,33 @@ async def _on(step: Walk, stream: Stream, connect: int, world: World, emit: Emit
         shaken.stream.close()
 
 
+def _bytes_of(ech: str) -> bytes:
+    """A site's configuration for encrypted names; what is not base64 is left as it is, for the engine to refuse."""
+    try:
+        return binascii.a2b_base64(ech, strict_mode=True)
+    except binascii.Error:
+        return ech.encode()
+
+
 def _verify(step: Walk, shaken: Shaken, handshake: int, world: World, emit: Emit) -> bool:
-    """Emit what the trust store says of the chain; True when it proves the name."""
+    """Emit what the trust stores say of the chain; True when the pinned one proves the name."""
+    said = _verify_by(world.trust, "", step, shaken, handshake, world, emit)
+    second = world.system_trust if not STRANGERS.isdisjoint((said.reason, *said.reasons)) else None
+    if second is not None and second.digest != world.trust.digest:
+        _verify_by(second, "system", step, shaken, handshake, world, emit)
+    return said.reason == "ok"
+
+
+def _verify_by(
+    trust: Trust, whose: str, step: Walk, shaken: Shaken, handshake: int, world: World, emit: Emit
+) -> TlsVerify:
     clock = world.net.clock
     at_us, began = clock.now_us(), clock.mono_us()
-    verified = world.trust.verify(shaken.chain, step.sni or step.host, world.now_s())
+    verified = replace(trust.verify(shaken.chain, step.sni or step.host, world.now_s()), whose=whose)
     failure = VERIFY_WORDS.get(verified.reason, "ssl_invalid_certificate")
     draft = replace(_draft(step, verified), failure=failure, at_us=at_us, took_us=clock.mono_us() - began)
     emit(replace(draft, parent=handshake), ())
-    return verified.reason == "ok"
+    return verified
 
 
 def _connect_fact(step: Walk, dialed: Dialed) -> Draft:
@@ -100,10 +133,10 @@ def _connect_fact(step: Walk, dialed: Dialed) -> Draft:
 
 
 def _handshake_fact(step: Walk, shaken: Shaken, chain: tuple[Blob, ...], parent: int) -> Draft:
-    failure = shaken.failure
+    failure, hello = shaken.failure, parse_client_hello(shaken.hello)
     detail = TlsHandshake(
         sni=step.sni or None,
-        alpn_offered=ALPN,
+        alpn_offered=hello.alpn if hello else ALPN,
         version=shaken.version,
         cipher=shaken.cipher,
         alpn=shaken.alpn,
@@ -114,12 +147,15 @@ def _handshake_fact(step: Walk, shaken: Shaken, chain: tuple[Blob, ...], parent:
         bytes_in=shaken.bytes_in,
         hello_bytes=len(shaken.hello),
         first_bytes=shaken.first_bytes[:64].hex(),
-        ja4=ja4(shaken.hello),
+        ja4=ja4_of(hello) if hello else None,
         info=shaken.info,
         lag_us=shaken.lag_us,
         raw=failure.raw if failure else None,
         answer_us=shaken.answer_us,
         ttl=step.ttl,
+        profile=step.profile,
+        ech=shaken.ech,
+        outer=hello.sni if hello and step.ech else None,
     )
     word = failure.word if failure else None
     draft = _draft(step, detail)

@@ -13,6 +13,7 @@ import httpx
 from probe.model.kinds import TlsVerify
 from probe.model.observation import Blob, Draft
 from probe.net.base import Net, UdpPlan
+from probe.perform.turns import Turns
 from probe.wire.content import DECODED_CAP
 from probe.wire.http1 import FIREFOX, HeaderProfile
 
@@ -56,16 +57,20 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Where may be dialled. `special` are the special-purpose blocks, (network, name) each; `allowed_nets` are let
-    through whatever block they lie in; `ports` are the only ones. Resolvers are not asked about: whoever configured
-    them has decided already, whereas the addresses of walks come from the network and may be anything."""
+    through whatever block they lie in; `ports` are the only ones, but for the (ip, port) of `doors`: our own helpers'.
+    Resolvers are not asked about: whoever configured them has decided already, whereas the addresses of walks come from
+    the network and may be anything."""
 
     special: tuple[tuple[Network, str], ...] = ()
     allowed_nets: tuple[Network, ...] = ()
     ports: frozenset[int] = WEB_PORTS
+    doors: frozenset[tuple[str, int]] = frozenset()
 
     def allows(self, ip: str, port: int) -> str | None:
         """None when it may be dialled, else why not: `port: 25` or `special_address: 127.0.0.0/8 Loopback`."""
-        return self.allows_address(ip) if port in self.ports else f"port: {port}"
+        if port not in self.ports and (ip, port) not in self.doors:
+            return f"port: {port}"
+        return self.allows_address(ip)
 
     def allows_address(self, ip: str) -> str | None:
         """The same for an address at whatever port."""
@@ -103,7 +108,8 @@ class World:
     itself configured. Facts keep the name, since a router's private address is none of theirs. `random_id` gives the
     16-bit ids of DNS questions. `helper_client` talks to test helpers (one a run, so that connections are kept),
     `helper_direct` says that no proxy stands between, and `learn_address` is told which address of ours a helper sees:
-    for scrubbing, in memory only."""
+    for scrubbing, in memory only. `system_trust` is what this machine itself trusts: a second opinion where the pinned
+    store knows no authority of a chain. `turns` lets one visitor at a time to a helper's door."""
 
     net: Net
     trust: Trust
@@ -115,6 +121,8 @@ class World:
     helper_client: httpx.AsyncClient | None = None
     helper_direct: bool = True
     learn_address: Callable[[str], None] | None = None
+    system_trust: Trust | None = None
+    turns: Turns = field(default_factory=Turns)
 
     def now_s(self) -> int:
         """Unix time in whole seconds, by the net's clock."""

@@ -25,9 +25,19 @@ INNOCENT = "name trial: an innocent name"
 BELOW = "name trial: a name below it"
 # The host's own name, asked where no resolver answers.
 ASTRAY = "name trial: where no resolver is"
-SIBLING = "sibling scheme"
 # A question to an address where no resolver answers: whatever comes back was made on the way.
 NOBODY = "nobody://"
+NAMELESS_TRIAL = "name trial: no server name"
+# At our own helper: the site's name, an innocent one, and a mere connect that shows it alive.
+NAMED_THERE = "name trial: server name at the helper"
+INNOCENT_THERE = "name trial: innocent name at the helper"
+ALIVE_THERE = "name trial: the helper's other port"
+# The site's own name, at its own address, in another ClientHello.
+HELLO_TRIAL = "hello trial"
+TRIALS = (TRIAL, HELLO_TRIAL)
+SIBLING = "sibling scheme"
+# What a store says of a chain that none of its authorities signed.
+STRANGERS = frozenset({"self_signed", "unknown_authority", "incomplete"})
 # The line's own resolvers; facts name them so, because a router's private address must not be stored.
 OWN_RESOLVERS = ("system", "network")
 
@@ -109,12 +119,14 @@ def hosts_of(observations: Iterable[Observation], target: Target) -> tuple[str, 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One walk over an endpoint as its facts tell it. `hello` is the SNI sent (None without TLS)."""
+    """One walk over an endpoint as its facts tell it. `second` is what this machine's own store said of a chain of
+    which the pinned one knows no authority."""
 
     connect: Observation
     handshake: Observation | None = None
     verify: Observation | None = None
     fetch: Observation | None = None
+    second: Observation | None = None
 
     @property
     def ip(self) -> str:
@@ -153,6 +165,18 @@ class Tried:
         return self.reason == "ok"
 
     @property
+    def is_trusted_locally(self) -> bool:
+        """The pinned store knows no authority of the chain, but somebody put it into that machine's own store."""
+        detail = self.second.detail if self.second else None
+        return isinstance(detail, TlsVerify) and STRANGERS.isdisjoint((detail.reason, *detail.reasons))
+
+    @property
+    def profile(self) -> str:
+        """The kind of ClientHello that was sent; "" the usual one, or none at all."""
+        detail = self.handshake.detail if self.handshake else None
+        return detail.profile if isinstance(detail, TlsHandshake) else ""
+
+    @property
     def page(self) -> HttpFetch | None:
         detail = self.fetch.detail if self.fetch else None
         return detail if isinstance(detail, HttpFetch) else None
@@ -163,8 +187,13 @@ class Tried:
 
     @property
     def is_trial(self) -> bool:
-        """Asked for another name than the host's, on purpose."""
-        return self.connect.why.startswith(TRIAL)
+        """One thing was changed on purpose: the name, the place, or the way of saying hello."""
+        return self.connect.why.startswith(TRIALS)
+
+    @property
+    def is_hello_trial(self) -> bool:
+        """The host's own name at its own address, in another ClientHello than the usual one."""
+        return self.connect.why.startswith(HELLO_TRIAL)
 
     @property
     def ttl(self) -> int:
@@ -183,7 +212,8 @@ class Tried:
         return self.connect.why.startswith(SIBLING)
 
     def seqs(self) -> tuple[int, ...]:
-        return tuple(o.seq for o in (self.connect, self.handshake, self.verify, self.fetch) if o is not None)
+        facts = (self.connect, self.handshake, self.verify, self.second, self.fetch)
+        return tuple(o.seq for o in facts if o is not None)
 
     def failed(self) -> Observation | None:
         """The operation that failed, if one did (a certificate that does not verify is not a failed operation)."""
@@ -211,9 +241,14 @@ def _walk(connect: Observation, children: dict[int, list[Observation]]) -> Tried
     if handshake is None:
         return Tried(connect, fetch=_first(below, HttpFetch))
     after = children.get(handshake.seq, [])
-    verify = _first(after, TlsVerify)
+    verify, second = _verified(after, ""), _verified(after, "system")
     fetch = _first(after, HttpFetch) or (_first(children.get(verify.seq, []), HttpFetch) if verify else None)
-    return Tried(connect, handshake, verify, fetch)
+    return Tried(connect, handshake, verify, fetch, second)
+
+
+def _verified(observations: list[Observation], whose: str) -> Observation | None:
+    """What a store of that kind said."""
+    return _first([o for o in observations if isinstance(o.detail, TlsVerify) and o.detail.whose == whose], TlsVerify)
 
 
 def _first(observations: list[Observation], kind: type[D]) -> Observation | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ssl
+from typing import Any
 
 import pytest
 import trio
@@ -22,7 +23,7 @@ BLOCK_PAGE = b"HTTP/1.1 403 Forbidden\r\n\r\nblocked"
 
 
 async def shaken(
-    port: int, sni: str | None = NAME, alpn: tuple[str, ...] = ("h2", "http/1.1"), timeout_s: float = 2.0, **how: str
+    port: int, sni: str | None = NAME, alpn: tuple[str, ...] = ("h2", "http/1.1"), timeout_s: float = 2.0, **how: Any
 ) -> Shaken:
     net = TrioNet()
     done = await net.dial(HOST, port, 2.0)

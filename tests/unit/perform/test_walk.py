@@ -224,3 +224,44 @@ async def test_no_hello_without_its_hop_limit() -> None:
     draft, detail = facts.one(Skipped)
     assert (draft.failure, draft.parent, detail.because, detail.note) == ("skipped", 0, "not_supported", "hop limit 3")
     assert not facts.of(TlsHandshake)
+
+
+@pytest.mark.parametrize("reason,asked", [("unknown_authority", True), ("self_signed", True), ("expired", False)])
+async def test_where_no_authority_is_known_this_machines_own_store_is_asked(reason: str, asked: bool) -> None:
+    facts, own = Facts(), Verdict("ok", "1" * 64)
+    world = replace(world_of(secure(), Verdict(reason)), system_trust=own)
+    await perform_walk(STEP, world, facts)
+    said = [(detail.whose, detail.store, detail.reason) for _, detail in facts.of(TlsVerify)]
+    assert said == [("", "0" * 64, reason), ("system", own.digest, "ok")][: 2 if asked else 1]
+    # A second opinion proves nothing: the unproven path still gets no cookie and no query.
+    _, fetch = facts.one(HttpFetch)
+    assert fetch.url == "https://example.org/"
+
+
+async def test_the_same_store_is_not_asked_twice() -> None:
+    facts = Facts()
+    world = replace(world_of(secure(), Verdict("self_signed")), system_trust=Verdict("ok"))
+    await perform_walk(STEP, world, facts)
+    assert len(facts.of(TlsVerify)) == 1
+
+
+async def test_the_kind_of_hello_goes_to_the_net_and_into_the_fact() -> None:
+    net = secure()
+    facts = await walk(net, Walk("example.org", "192.0.2.1", 443, "example.org", profile="plain"))
+    _, detail = facts.one(TlsHandshake)
+    assert ("shake", "example.org", ("h2", "http/1.1"), None, "plain") in net.asked and detail.profile == "plain"
+
+
+async def test_a_hello_that_cannot_be_sent_here_dials_nobody() -> None:
+    net = secure()
+    facts = await walk(net, Walk("example.org", "192.0.2.1", 443, "example.org", profile="browser"))
+    draft, detail = facts.one(Skipped)
+    assert (draft.failure, detail.step, detail.because, net.asked) == ("skipped", "browser", "not_supported", [])
+
+
+def test_a_helpers_door_is_a_port_at_one_address_only() -> None:
+    nets = ((ipaddress.ip_network("10.0.0.0/8"), "Private-Use"),)
+    policy = Policy(nets, doors=frozenset({("192.0.2.9", 8765), ("10.1.2.3", 8765)}))
+    assert policy.allows("192.0.2.9", 8765) is None
+    assert policy.allows("192.0.2.8", 8765) == "port: 8765"
+    assert policy.allows("10.1.2.3", 8765) == "special_address: 10.0.0.0/8 Private-Use"
