@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -15,14 +16,17 @@ from probe.app.recent import RecentReach
 from probe.app.sitting import new_id, utc_text
 from probe.helper.app import Helper, helper_app
 from probe.helper.limits import SERVE_LIMITS, HelperLimits
+from probe.helper.trialdoor import open_door
 from probe.inputs.netdb import NetDb
 from probe.inputs.reference import load_reference
 from probe.model.vantage import Vantage
+from probe.net.systemtrust import SystemTrust
 from probe.net.trionet import TrioNet
 from probe.net.trust import TrustStore, load_trust
 from probe.perform.world import Limits, Policy, World
 from probe.serve import Bound, Listen, Tls, serve, serve_until_signal
 from probe.store.sqlite import FLUSH_S, Store
+from probe.wire.control import TRIAL_PORT
 
 # A helper that listens to the whole world by default would be an open door nobody asked for.
 DEFAULT_LISTEN = "127.0.0.1:8765"
@@ -31,10 +35,11 @@ DEFAULT_LISTEN = "127.0.0.1:8765"
 @dataclass(frozen=True, slots=True)
 class HelperWish:
     """The options of `probe helper`, as typed. `system` asks this machine's own resolver as well; `source` is the
-    address of ours to dial from, where there are several."""
+    address of ours to dial from, where there are several; `trial_listen` where the trial door is, if there is one."""
 
     listen: Listen
     tls: Tls | None = None
+    trial_listen: Listen | None = None
     ca_files: tuple[Path, ...] = ()
     resolvers: tuple[str, ...] = ()
     db: Path | None = None
@@ -113,8 +118,13 @@ async def _open(ready: ReadyHelper, stack: AsyncExitStack, nursery: trio.Nursery
         nursery.start_soon(_flush_forever, store)
     net = await TrioNet.start(nursery, source=ready.wish.source)
     clock = net.clock
+    health: dict[str, Any] = {}
+    if ready.wish.trial_listen is not None:
+        health[TRIAL_PORT] = await nursery.start(open_door, ready.wish.trial_listen)
     return Helper(
-        world=World(net=net, trust=ready.trust, policy=ready.policy, limits=limits or Limits()),
+        world=World(
+            net=net, trust=ready.trust, policy=ready.policy, limits=limits or Limits(), system_trust=SystemTrust()
+        ),
         vantage=ready.vantage,
         resolvers=ready.resolvers,
         new_id=new_id,
@@ -122,6 +132,7 @@ async def _open(ready: ReadyHelper, stack: AsyncExitStack, nursery: trio.Nursery
         see=_seer(ready.netdb),
         line=RecentReach(clock.mono_us).state,
         keep=store.append if store is not None else None,
+        health=health.copy,
         limits=HelperLimits(rate_per_min=ready.wish.rate_per_min),
     )
 

@@ -11,7 +11,7 @@ import trio
 
 from probe.model.kinds import DnsLookup, LineState, TcpConnect, TlsHandshake, TlsVerify
 from probe.model.observation import Observation
-from probe.verdict.read import TRIAL, accepted, answer_addresses, is_own_resolver
+from probe.verdict.read import TRIALS, accepted, answer_addresses, is_own_resolver
 from probe.verdict.reference import Reference
 
 # How long a measurement with failures waits for the canaries' word before it is concluded.
@@ -105,7 +105,7 @@ class LineWatch:
         self._lag_us = max(self._lag_us, getattr(detail, "lag_us", 0))
         if isinstance(detail, TcpConnect):
             self._note_connect(who, o)
-        elif isinstance(detail, TlsHandshake) and not o.why.startswith(TRIAL):
+        elif isinstance(detail, TlsHandshake) and not o.why.startswith(TRIALS):
             self._walks.note(who, (o.ip, o.port, detail.sni), o.failure is not None)
         elif isinstance(detail, TlsVerify) and o.measurement_id in self.canaries:
             self._note_certificate(who, detail)
@@ -140,7 +140,8 @@ class LineWatch:
         self._dialled.add(o.ip or "")
         if o.ip and ":" in o.ip:
             self._ipv6 = bool(self._ipv6) or o.failure is None
-        self._walks.note(who, (o.ip, o.port), o.failure is not None)
+        if not o.why.startswith(TRIALS):
+            self._walks.note(who, (o.ip, o.port), o.failure is not None)
 
     async def state(self, measurement_id: str, failed: bool) -> LineState:
         """The counts for one measurement; where something failed, not before the canaries have been heard."""

@@ -5,30 +5,26 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 import trio
 
 from probe import __version__
+from probe.app.greeting import find_doors, greet, opened, seen_by
 from probe.app.guard import Guard
 from probe.app.own import local_scrubber, own_addresses
 from probe.app.prepare import Prepared, platform_text
 from probe.app.sitting import Plan, Sitting, Watcher, new_id, utc_text
-from probe.model.errors import BundleError
 from probe.model.vantage import Run, Vantage
 from probe.net.load import Governor
+from probe.net.systemtrust import SystemTrust
 from probe.net.trionet import TrioNet
 from probe.net.trust import ssl_context
 from probe.perform.world import Limits, World
 from probe.store.sqlite import Store
-from probe.wire.codec import CodecError, decode
-from probe.wire.control import HEALTH_PATH, SeenClient
-from probe.wire.facts import load_object
-
-# How long to wait for a helper's greeting; without one the run goes on. Seconds.
-GREETING_S = 4.0
+from probe.wire.control import SeenClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +51,21 @@ async def sit(
         stack.callback(nursery.cancel_scope.cancel)
         net = await TrioNet.start(nursery, source=source)
         client = await stack.enter_async_context(helper_client(prepared)) if prepared.helpers else None
-        seen = await greet(client, prepared.helpers, guard.learn) if client else SeenClient()
+        greetings = await greet(client, prepared.helpers, guard.learn) if client else ()
+        # Through a proxy a helper is asked so that nobody sees it being asked: then it is not dialled either.
+        doors = () if prepared.wanted.proxy else await find_doors(greetings, net, prepared.policy)
         world = World(
             net=net,
             trust=prepared.trust,
-            policy=prepared.policy,
+            policy=replace(prepared.policy, doors=opened(doors)),
             limits=limits or Limits(),
             local_resolvers=prepared.local_resolvers,
             helper_client=client,
             helper_direct=not prepared.wanted.proxy,
             learn_address=guard.learn,
+            system_trust=SystemTrust(),
         )
-        plan = plan_of(prepared, store, utc_text(net.clock.now_us()), seen)
+        plan = replace(plan_of(prepared, store, utc_text(net.clock.now_us()), seen_by(greetings)), doors=doors)
         sitting = Sitting(plan, store, world, prepared.reference, watcher, Governor(), scrub=guard)
         nursery.start_soon(_stop_on_signal, sitting.stop.halt)
         await sitting.run()
@@ -99,21 +98,6 @@ def helper_client(prepared: Prepared) -> httpx.AsyncClient:
         headers={"user-agent": f"vantage-probe/{__version__}"},
         **options,
     )
-
-
-async def greet(client: httpx.AsyncClient, helpers: tuple[str, ...], learn: Callable[[str], None]) -> SeenClient:
-    """What the first helper that answers sees of us. Asked before anything is kept, so that the address can be scrubbed
-    from the first fact on; it stays in memory. Empty when no helper answers in time."""
-    for helper in helpers:
-        with trio.move_on_after(GREETING_S):
-            try:
-                answer = await client.get(f"{helper}{HEALTH_PATH}")
-                seen = decode(SeenClient, load_object(answer.content[:65536]).get("client", {}))
-                learn(seen.address)
-            except (httpx.HTTPError, BundleError, CodecError, ValueError):
-                continue
-            return seen
-    return SeenClient()
 
 
 def where(prepared: Prepared, seen: SeenClient) -> tuple[str, int | None, str]:

@@ -21,6 +21,7 @@ from probe.app.controls import Archive, copy_facts
 from probe.app.judge import judge_case, keep_verdict
 from probe.app.line import LineWatch
 from probe.checks import FIELD_CHECKS, Question
+from probe.checks.question import Door
 from probe.engine import Stop, measure
 from probe.model.kinds import LineState
 from probe.model.measurement import Measurement
@@ -67,6 +68,7 @@ class Plan:
     max_data: int = 0
     attempts: int = 8
     gaps_s: tuple[float, ...] = (1.5, 4.0, 4.0, 6.0)
+    doors: tuple[Door, ...] = ()
 
 
 class Watcher(Protocol):
@@ -199,6 +201,8 @@ class Sitting:
             helpers=self.plan.helpers,
             attempts=self.plan.attempts,
             gaps_s=self.plan.gaps_s,
+            doors=self.plan.doors,
+            profiles=self.world.net.profiles,
         )
         case = await measure(
             question,

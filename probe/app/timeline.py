@@ -71,9 +71,9 @@ def subject_of(o: Observation) -> Subject | None:
         case DnsLookup():
             return (o.kind, o.host, detail.qtype)
         case TlsHandshake():
-            return (o.kind, o.ip, o.port, detail.sni)
+            return (o.kind, o.ip, o.port, detail.sni, detail.profile)
         case TlsVerify():
-            return (o.kind, o.ip, o.port, detail.name)
+            return (o.kind, o.ip, o.port, detail.name, detail.whose)
         case HttpFetch():
             return (o.kind, detail.url, o.ip)
     return (o.kind, o.ip, o.port) if o.kind == "tcp.connect" else None
@@ -96,9 +96,11 @@ def step_of(o: Observation) -> str:
             return f"look up {o.host} {detail.qtype} at {detail.resolver}{_limit(detail.ttl)}{again}"
         case TlsHandshake():
             name = "no name" if detail.sni is None else f"as {detail.sni or 'an empty name'}"
-            return f"TLS handshake {endpoint(o)} {name}{_limit(detail.ttl)}{again}"
+            kind = f", {detail.profile} hello" if detail.profile else ""
+            return f"TLS handshake {endpoint(o)} {name}{kind}{_limit(detail.ttl)}{again}"
         case TlsVerify():
-            return f"certificate of {endpoint(o)} for {detail.name or 'any name'}"
+            store = ", by this machine's own store" if detail.whose else ""
+            return f"certificate of {endpoint(o)} for {detail.name or 'any name'}{store}"
         case HttpFetch():
             hop = f" (hop {detail.hop})" if detail.hop else ""
             return f"{detail.method} {detail.url} at {endpoint(o)}{hop}{again}"
@@ -142,12 +144,12 @@ def _dns(d: DnsLookup) -> str:
 
 
 def _tls(d: TlsHandshake) -> str:
+    hidden = f"encrypted name {d.ech}" if d.ech else ""
     if d.version:
         chain = f"{len(d.chain)} certificate{'s' * (len(d.chain) != 1)}" if d.chain else ""
-        return ", ".join(part for part in (d.version, d.cipher or "", d.alpn or "", chain) if part)
-    return ", ".join(
-        part for part in (f"alert {d.alert}" if d.alert else "", f"ended by {d.ended}" if d.ended else "") if part
-    )
+        return ", ".join(part for part in (d.version, d.cipher or "", d.alpn or "", chain, hidden) if part)
+    ended = f"ended by {d.ended}" if d.ended else ""
+    return ", ".join(part for part in (f"alert {d.alert}" if d.alert else "", ended, hidden) if part)
 
 
 def _verify(d: TlsVerify) -> str:

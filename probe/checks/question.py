@@ -9,13 +9,28 @@ from probe.model.vantage import Role
 
 
 @dataclass(frozen=True, slots=True)
+class Door:
+    """A port of our own helper that takes a handshake for any name. `asks` is the port that questions go to."""
+
+    ip: str
+    port: int
+    asks: int
+
+    @property
+    def is_apart(self) -> bool:
+        """Whatever befalls this port, questions still get through."""
+        return self.port != self.asks
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """One target and the terms of asking.
 
     `resolvers` are asked for every host of the redirect chain; `helpers` are control URLs. With `endpoints`, (host,
     ip, port) triples, nothing is looked up or fetched: only those are walked (how a helper answers for addresses the
     field found). `attempts` is how often a failing step is tried in all, `gaps_s` the seconds before the second,
-    third ... try. `trial_name` is the innocent name of name trials (RFC 2606: it belongs to nobody).
+    third ... try. `trial_name` is the innocent name of name trials (RFC 2606: it belongs to nobody). `doors` are
+    the helpers' own, for trials of the target's name there; `profiles` the kinds of ClientHello that can be sent here.
     """
 
     target: Target
@@ -31,6 +46,8 @@ class Question:
     addresses_max: int = 6
     control_addresses_max: int = 4
     redirects_max: int = 10
+    doors: tuple[Door, ...] = ()
+    profiles: frozenset[str] = frozenset({"plain"})
 
     def gap_s(self, attempt: int) -> float:
         """Seconds to wait before this attempt."""

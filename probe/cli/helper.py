@@ -19,6 +19,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--listen", default=DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT", help="Port 0: any free one.")
 @click.option("--tls-cert", type=_FILE, metavar="PEM", help="Certificate chain; needs --tls-key.")
 @click.option("--tls-key", type=_FILE, metavar="PEM", help="Its key.")
+@click.option(
+    "--trial-listen",
+    metavar="HOST:PORT",
+    help="Shake hands for any server name here (443 is best), so that askers can try a stopped name elsewhere.",
+)
 @click.option("--ca-file", "ca_files", multiple=True, type=_FILE, metavar="PEM", help="Trust these roots as well.")
 @click.option("--resolver", "resolvers", multiple=True, metavar="URL", help="Instead of the public set. Repeatable.")
 @click.option("--no-system-resolver", is_flag=True, help="Do not ask this machine's own resolver.")
@@ -44,6 +49,7 @@ def helper(
     listen: str,
     tls_cert: Path | None,
     tls_key: Path | None,
+    trial_listen: str | None,
     ca_files: tuple[Path, ...],
     resolvers: tuple[str, ...],
     no_system_resolver: bool,
@@ -66,6 +72,7 @@ def helper(
         HelperWish(
             listen=parse_listen(listen),
             tls=Tls(tls_cert, tls_key) if tls_cert and tls_key else None,
+            trial_listen=parse_listen(trial_listen) if trial_listen else None,
             ca_files=ca_files,
             resolvers=resolvers,
             db=db,

@@ -30,6 +30,8 @@ from probe.wire.facts import ObservationRow, Row, canonical, load_object, parse_
 PROTOCOL = 1
 MEASURE_PATH = "/v1/measure"
 HEALTH_PATH = "/v1/health"
+# In what `HEALTH_PATH` says: the port, at the helper's own addresses, that shakes hands for any server name.
+TRIAL_PORT = "trial_port"
 LINES_TYPE = "application/x-ndjson"
 CERTIFICATE_TYPE = "application/pkix-cert"
 MAX_ENDPOINTS = 16

@@ -14,13 +14,18 @@ import trio
 
 from probe.app.helper import HelperWish, help_until_cancelled, prepare_helper
 from probe.model.errors import UsageError
+from probe.model.kinds import TlsHandshake
 from probe.model.measurement import Measurement
+from probe.model.step import Walk
 from probe.model.vantage import Vantage
+from probe.net.trionet import TrioNet
+from probe.perform import perform_walk
 from probe.serve import Bound, parse_listen
 from probe.store.sqlite import Store
 from probe.wire.control import AnswerReader, HelperRequest
 from tests.loopback.net_peers import tcp_peer
 from tests.loopback.test_helper import page
+from tests.unit.perform.kit import Facts, world_of
 
 COMMAND = [sys.executable, "-c", "from probe.cli import main; main()", "helper"]
 
@@ -83,6 +88,18 @@ async def test_askers_are_told_their_network(tmp_path: Path) -> None:
         nursery.cancel_scope.cancel()
     client = json.loads(answer.text.splitlines()[0])["client"]
     assert (client["cc"], client["asn"], client["says"][:6]) == ("PK", 64501, "netdb:")
+
+
+async def test_the_trial_door_is_told_of_and_open() -> None:
+    here = parse_listen("127.0.0.1:0")
+    async with trio.open_nursery() as nursery:
+        bound: Bound = await nursery.start(help_until_cancelled, prepare_helper(HelperWish(here, trial_listen=here)))
+        async with httpx.AsyncClient(base_url=bound.url, trust_env=False) as http:
+            port = (await http.get("/v1/health")).json()["trial_port"]
+        facts = Facts()
+        await perform_walk(Walk("any.example", "127.0.0.1", port, "any.example"), world_of(TrioNet()), facts)
+        nursery.cancel_scope.cancel()
+    assert port != bound.port and facts.one(TlsHandshake)[0].failure is None
 
 
 @pytest.mark.parametrize(
