@@ -99,10 +99,15 @@ def plain(domain: Domain, soft: tuple[str, ...], proofs: tuple[str, ...]) -> tup
     )  # fmt: skip
 
 
-def ends(domain: Domain, failing: tuple[str, ...]) -> tuple[Rule, ...]:
+def ends(domain: Domain, failing: tuple[str, ...], excuses: tuple[str, ...] = ()) -> tuple[Rule, ...]:
+    """Decisions for failures that the control met too, or that none can confirm. `excuses` are proofs that such a
+    failure is our own, not the target's."""
+    down = {"symptom": failing, "contrast": ("both_failed",)}
+    if excuses:
+        down["proof"] = ("none", *but(tuple(domain.proofs), *excuses))
     rows = [
         row(
-            domain, 80, "decision", "down", {"symptom": failing, "contrast": ("both_failed",)},
+            domain, 80, "decision", "down", down,
             "Fails from the control as well.",
             "A control that is blocked too; ask from more than one.",
         ),

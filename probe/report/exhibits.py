@@ -113,7 +113,9 @@ def _tell(o: Observation, room: EvidenceRoom) -> tuple[str, Details]:
             return _tls(d, o, failed, room)
         case TlsVerify() as d:
             verified = d.reason == "ok"
-            text = "The certificate verified." if verified else f"The certificate did not verify: {_spaced(d.reason)}."
+            by = " by this machine’s own store" if d.whose else ""
+            text = f"The certificate {'verified' if verified else 'did not verify'}{by}"
+            text += "." if verified else f": {_spaced(d.reason)}."
             return text, (("For the name", d.name),)
         case HttpFetch() as d:
             return _http(d, o, failed, room)
@@ -153,6 +155,7 @@ def _limit(ttl: int) -> str:
 
 def _tls(d: TlsHandshake, o: Observation, failed: str, room: EvidenceRoom) -> tuple[str, Details]:
     name = "without a name" if not d.sni else f"for {d.sni}"
+    name += f" with another hello ({d.profile})" if d.profile else ""
     ended = {"rst": "a reset", "fin": "an orderly close", "alert": "an alert", "silence": "silence"}.get(
         d.ended or "", ""
     )

@@ -61,16 +61,31 @@ def explain(case: Case, reference: Reference, findings: Findings, verdict: Layer
     if verdict.outcome == "ok":
         seen = "as the control did" if case.control_source in ("helper", "db") else "over a proven path"
         return f"{findings.host} was reached and answered {seen}."
+    proof = findings.values.get("proof", "none")
     if verdict.outcome == "insufficient":
         meaning = REASON_MEANING[verdict.reason] if verdict.reason else "the evidence is below what is needed"
+        meaning = _OURS.get(proof, meaning) if verdict.reason == "own_fault" else meaning
         return _sentence(f"cannot be said: {meaning}" + (f" ({what})" if symptom != "none" else ""), findings.host)
-    proof = findings.values.get("proof", "none")
+    ending = _ENDS[verdict.outcome]
+    if verdict.outcome in ("likely_blocked", "impaired"):
+        ending = _PARTLY.get(proof, ending)
     because = _BECAUSE.get(f"{findings.layer} {proof}") or _BECAUSE.get(proof, "an artefact proves it.")
-    said = _sentence(_ENDS[verdict.outcome].format(what=what, because=because), findings.host)
+    said = _sentence(ending.format(what=what, because=because), findings.host)
     return f"{said} It is done at hop {verdict.hop} from here." if verdict.hop else said
 
 
+# What is our own in it, and what another ClientHello than our usual one showed.
+_OURS = {
+    "hello": "the site dislikes our usual ClientHello; another one passes",
+    "name_partly": "the site dislikes our usual ClientHello; another one passes",
+    "size": "this path loses our usual ClientHello for its size, whatever name it carries; a small one passes",
+}
+_PARTLY = {
+    "hello": "{what} with our usual ClientHello, while another one passes at the same address.",
+    "name_partly": "{what}, in every spaced try and for this name only, while another ClientHello gets through.",
+}
 _BECAUSE = {
+    "elsewhere": "the same name fails so at our helper's address too, where innocent names pass.",
     "twin": "two differing answers came to one question.",
     "nobody": "an address where no resolver is gives the same answer, but not for an innocent name.",
     "early": "it came sooner than the round trip to where it claims to come from allows.",

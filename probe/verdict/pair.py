@@ -38,13 +38,18 @@ class Pairing:
 
     @cached_property
     def trials(self) -> tuple[Tried, ...]:
-        """Walks with another name than the host's, or another path."""
+        """The field's own trials, those of hops left out: see `Tried.is_trial`."""
         return tuple(w for w in walks_of(self.case.observations) if w.is_trial and not w.is_hop_trial)
 
     @cached_property
     def hop_trials(self) -> tuple[Tried, ...]:
         """Walks whose hello was sent to die on the way."""
         return tuple(w for w in walks_of(self.case.observations) if w.is_hop_trial)
+
+    @cached_property
+    def hellos_there(self) -> tuple[Tried, ...]:
+        """The controls' walks with another ClientHello than the usual one."""
+        return tuple(w for c in self.living_controls for w in walks_of(c) if w.is_hello_trial)
 
     @cached_property
     def there(self) -> tuple[Tried, ...]:
@@ -68,8 +73,10 @@ class Pairing:
         return any(o.host == host for facts in self.living_controls for o, _ in of_kind(facts, DnsLookup))
 
     def vouched(self, host: str) -> frozenset[str]:
-        """Addresses at which anybody was shown a valid certificate for the name: genuine, whoever named them."""
-        return frozenset(w.ip for w in (*self.here, *self.there) if w.host == host and w.proven)
+        """Addresses at which anybody was shown a valid certificate for the name: genuine, whoever named them and
+        however hello was said."""
+        hellos = (*self.hellos_there, *(w for w in self.trials if w.is_hello_trial))
+        return frozenset(w.ip for w in (*self.here, *self.there, *hellos) if w.host == host and w.proven)
 
     def trusted(self, host: str) -> frozenset[str]:
         """Vouched addresses, and those that a control or a verified encrypted resolver named."""

@@ -34,7 +34,19 @@ from probe.model.kinds import (
 )
 from probe.model.observation import Observation
 from probe.model.target import Target, parse_target
-from probe.verdict.read import ASTRAY, BELOW, HOP_TRIAL, INNOCENT, SIBLING, TRIAL
+from probe.verdict.read import (
+    ALIVE_THERE,
+    ASTRAY,
+    BELOW,
+    HELLO_TRIAL,
+    HOP_TRIAL,
+    INNOCENT,
+    INNOCENT_THERE,
+    NAMED_THERE,
+    NAMELESS_TRIAL,
+    SIBLING,
+    TRIAL,
+)
 from probe.verdict.reference import Fingerprint, Reference, SpecialBlock
 from probe.wire.page import page_features
 
@@ -50,6 +62,15 @@ DNS_WORDS = {
     "again": "dns_temporary_failure",
 }
 RCODES = {"nxdomain": "NXDOMAIN", "servfail": "SERVFAIL", "refused": "REFUSED", "empty": "NOERROR"}
+# What a trial changes: its `why`, and the server name that it sends ("" the site's own).
+TRIALS: dict[bool | str, tuple[str, str | None]] = {
+    True: (f"{TRIAL}: another name", "www.example.org"),
+    "path": (f"{TRIAL}: path", "www.example.org"),
+    "nameless": (NAMELESS_TRIAL, None),
+    "named_there": (NAMED_THERE, ""),
+    "innocent_there": (INNOCENT_THERE, "www.example.org"),
+    "alive_there": (ALIVE_THERE, None),
+}
 WORDS = {
     "timeout": "generic_timeout_error",
     "reset": "connection_reset",
@@ -132,9 +153,10 @@ class Side:
         self.add(detail, "dns.lookup", host=host, attempt=attempt, why=why, failure=DNS_WORDS.get(word), **took)
 
     def walk(self, ip: str, met: str, *, times: int = 1, attempt: int = 1, **more: Any) -> None:
-        """A walk, or several with growing attempt. Options: url, page, body, location, leaf, trial (true, or "path" for
-        the site's own front page), sibling, lag; ttl (the hello's hop limit), rtt (the kernel's least round trip) and
-        answer (from hello to answer), both in microseconds."""
+        """A walk, or several with growing attempt. Options: url, page, body, location, leaf, trial (see `TRIALS`),
+        hello (a trial with that kind of ClientHello), second (what this machine's own store says), size (of the hello),
+        sibling, lag; ttl (the hello's hop limit), rtt (the kernel's least round trip) and answer (from hello to
+        answer), both in microseconds."""
         for n in range(attempt, attempt + times):
             self._walk_once(ip, met, n, **more)
 
@@ -148,6 +170,9 @@ class Side:
         leaf: str = "leaf",
         lag: int = 0,
         trial: bool | str = False,
+        hello: str = "",
+        second: str = "",
+        size: int = 517,
         sibling: bool = False,
         fetch: str = "",
         ttl: int = 0,
@@ -157,7 +182,8 @@ class Side:
     ) -> None:
         target = parse_target(url) if url else self.target
         stage, _, word = met.partition(" ")
-        why = f"{TRIAL}: another name" if trial else SIBLING if sibling else "plan"
+        plain = SIBLING if sibling else f"{HELLO_TRIAL}: {hello}" if hello else "plan"
+        why, name = TRIALS[trial] if trial else (plain, "")
         why = HOP_TRIAL if ttl else why
         info = TcpInfo(1, rtt, rtt, 0, 1, 1, 0, 0, 0) if rtt else None
         port = target.sibling_port if sibling else target.port
@@ -170,27 +196,32 @@ class Side:
         if stage == "tcp":
             return
         below = connect
-        if target.scheme == "https" and not sibling:
+        if target.scheme == "https" and not sibling and trial != "alive_there":
             failure = WORDS[word] if stage == "tls" else None
-            sni = "www.example.org" if trial else target.host
+            sni = target.host if name == "" else name
             chain = () if failure else (hashlib.sha256(leaf.encode()).hexdigest(),)
             alert = "handshake_failure" if word == "alert" else None
             shake = TlsHandshake(
                 sni, chain=chain, alert=alert, lag_us=lag, ended=ENDINGS.get(word) if failure else None, info=info,
-                answer_us=answer, ttl=ttl,
+                answer_us=answer, ttl=ttl, profile=hello, hello_bytes=size,
             )  # fmt: skip
             below = self.add(shake, "tls.handshake", failure=failure, parent=connect, **at)
             if failure:
                 return
-            reason = word if stage == "cert" else "ok"
-            verify = TlsVerify("0" * 64, reason, (reason,), CERT_CODES.get(reason, 0), name=target.host)
-            failed = None if reason == "ok" else CERT_WORDS.get(reason, "ssl_invalid_certificate")
-            self.add(verify, "tls.verify", failure=failed, parent=below, **at)
-        if stage in ("shaken", "cert") and not fetch:
+            self._verified(word if stage == "cert" else "ok", "", below, at)
+            if second:
+                self._verified(second, "system", below, at)
+        if (stage in ("shaken", "cert") and not fetch) or trial == "alive_there":
             return
         detail = self._page(fetch or met, target, trial, lag, **page)
         failure = WORDS[word] if stage == "http" else WORDS["eof"] if stage == "cut" else None
         self.add(detail, "http.fetch", failure=failure, parent=below, **at)
+
+    def _verified(self, reason: str, whose: str, handshake: int, at: dict[str, Any]) -> None:
+        code = CERT_CODES.get(reason, 0)
+        detail = TlsVerify("0" * 64, reason, (reason,), code, name=at["host"], whose=whose)
+        failed = None if reason == "ok" else CERT_WORDS.get(reason, "ssl_invalid_certificate")
+        self.add(detail, "tls.verify", failure=failed, parent=handshake, **at)
 
     def _page(
         self, met: str, target: Target, trial: bool | str, lag: int, *, page: str = "home", location: str | None = None

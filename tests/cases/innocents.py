@@ -22,10 +22,11 @@ V6 = tuple(f"2001:db8::{n}" for n in range(1, 4))
 CONTROL = f"{1:032x}"
 DOH = "https://192.0.2.99/dns-query?name=dns.example"
 OWN = ("network", "system")
+DOOR = "198.51.100.5"
 SITE = (
     *("ok",) * 6, "page 404", "page 403", "page 500", "cert expired", "cert self_signed", "cert wrong_name",
-    "tcp refused", "tcp timeout", "tls reset", "tls alert", "http eof", "http timeout", "cut",
-    "skipped special_address",
+    "tcp refused", "tcp timeout", "tls reset", "tls alert", "picky reset", "picky alert", "http eof", "http timeout",
+    "cut", "skipped special_address",
 )  # fmt: skip
 LINE = (*("healthy",) * 6, "no ipv6", "portal", "filter", "dead", "clock", "busy", "unwatched")
 CONTROLS = (*("helper",) * 5, "db", "old", "dead", "refused", "none", "unreachable")
@@ -55,6 +56,11 @@ class Innocent:
         # CONTRACT a mark within its scope needs no control.
         compared = self.url.startswith("https:") or (self.control in ("helper", "db") and not self.idle)
         self.notice = compared and r.random() < 0.1
+        # "picky": the server dislikes our usual ClientHello and takes another one.
+        self.picky = self.site.startswith("picky")
+        self.site = self.site.replace("picky", "tls")
+        # Who misses the helper's door: nobody, or everybody, since that was shut meanwhile.
+        self.door = r.choice(("open", "open", "shut"))
 
     def case(self) -> Case:
         """The facts of both sides."""
@@ -101,6 +107,8 @@ class Innocent:
         for ip in self.addresses if asks_all else self.addresses[:2]:
             met = "page 403" if self.control == "refused" and self._met(ip) == "ok" else self._met(ip)
             side.walk(ip, met, **self._options(met, "home"))
+            if self.picky and met.startswith("tls"):
+                side.walk(ip, "shaken", hello="plain")
         return side
 
     # ---- names ----
@@ -195,6 +203,27 @@ class Innocent:
         for attempt in range(lost + 1, lost + 1 + times):
             took = {"rtt": self._rtt_us(), "answer": self._rtt_us()}
             side.walk(ip, met, attempt=attempt, **took, **self._options(met, self.page))
+        if met.startswith("tls") and self.url.startswith("https:"):
+            self._handshake_trials(side, ip, met)
+
+    def _handshake_trials(self, side: Side, ip: str, met: str) -> None:
+        """What is tried where handshakes fail: another hello, and the name at the helper's door, where nobody stops it.
+        Loss takes no more than one try in two."""
+        side.walk(ip, "shaken" if self.picky else met, hello="plain", times=2)
+        side.walk(ip, met, trial=True, times=2)
+        if self.control not in ("helper", "refused", "dead", "unreachable"):
+            return
+        door: dict[str, Any] = {"trial": "innocent_there", "leaf": "door"}
+        side.walk(DOOR, "cert self_signed", **door)
+        side.walk(DOOR, "cert self_signed", **door)
+        if self.door == "shut":
+            side.walk(DOOR, "tcp timeout", times=2, trial="named_there")
+            side.walk(DOOR, "tcp timeout", attempt=2, **door)
+            side.walk(DOOR, self.rng.choice(("tcp timeout", "ok")), trial="alive_there")
+            return
+        side.walk(DOOR, self.rng.choice((met, "tls timeout", "cert self_signed")), trial="named_there", leaf="door")
+        side.walk(DOOR, "cert self_signed", attempt=2, trial="named_there", leaf="door")
+        side.walk(DOOR, "cert self_signed", attempt=2, **door)
 
     def _line_state(self) -> LineState | None:
         if self.line == "unwatched":

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.checks import CHECKS, Question
+from probe.checks.question import Door
 from probe.checks.web.astray import AT_ONCE
 from probe.checks.web.born import COMPARED
 from probe.checks.web.ladder import MOST_TRIES
 from probe.engine import STEPS_MAX
-from probe.model.step import AskControl, AskLine, Lookup, Step, Walk
+from probe.model.step import AskControl, AskLine, Lookup, Step, Visit, Walk
 from probe.model.target import address_of, parse_target
 from probe.verdict.case import Case, Control
 from probe.verdict.read import HOP_TRIAL, TRIAL, addresses_of
@@ -28,6 +29,7 @@ MET = (
     "ok", "shaken", "tcp timeout", "tcp noroute", "tls reset", "tls timeout", "cert expired", "http reset", "cut",
     "page 403", "page 302", "skipped special_address",
 )  # fmt: skip
+DOOR = Door("198.51.100.5", 443, 8765)
 LOCATIONS = ("https://www.site.example/", "http://site.example/", "https://site.example/a", "http://192.0.2.9/")
 
 
@@ -62,12 +64,22 @@ class World:
                 self._walk(self.here, step)
             case AskControl():
                 self._control(step)
+            case Visit():
+                self._visit(step)
+
+    def _visit(self, step: Visit) -> None:
+        """Innocent names, then the name, as far as it leads."""
+        for n, name in enumerate(step.innocent):
+            self.here.walk(step.ip, self.pick(MET, step.ip, name, n), trial="innocent_there")
+        self.here.walk(step.ip, self.pick(MET, step.ip, step.host), times=step.tries, trial="named_there")
 
     def _walk(self, side: Side, step: Walk) -> None:
-        met = self.pick(MET, side.name, step.ip, step.attempt, step.sni, step.ttl)
+        met = self.pick(MET, side.name, step.ip, step.attempt, step.sni, step.ttl, step.profile)
         scheme = "https" if step.sni is not None else "http"
         url = step.fetch.url if step.fetch else f"{scheme}://{step.host}/"
-        if step.why.startswith("name trial"):
+        if step.profile:
+            side.walk(step.ip, met, attempt=step.attempt, hello=step.profile)
+        elif step.why.startswith("name trial"):
             side.walk(step.ip, met, attempt=step.attempt, trial=step.sni != step.host, ttl=step.ttl)
         elif step.why.startswith("sibling"):
             side.walk(step.ip, "tcp timeout" if met.startswith("tcp") else "shaken", sibling=True)
@@ -93,6 +105,7 @@ questions = st.builds(
         (("system",), ("network", "https://192.0.2.9/q"), ("system", "network", "udp://192.0.2.8"))
     ),
     helpers=st.sampled_from(((), (HELPER,))),
+    doors=st.sampled_from(((), (DOOR,))),
 )
 worlds = st.builds(World, questions, st.integers(0, 2**32))
 
@@ -126,6 +139,8 @@ def test_only_addresses_of_the_target_are_walked(world: World, last_first: bool)
                 sides = (known.observations, *(c.observations for c in known.controls))
                 found = {ip for facts in sides for ip in addresses_of(facts, step.host)}
                 assert step.ip in found or step.ip == address_of(step.host)
+            if isinstance(step, Visit):
+                assert (step.ip, step.port, step.asks) == (DOOR.ip, DOOR.port, DOOR.asks)
 
 
 def endpoint(step: Walk) -> tuple[object, ...]:

@@ -200,8 +200,10 @@ async def test_trials_and_repeats_follow_a_reset_that_the_control_does_not_see(
     steps: list[Step] = []
     world = with_helper(scripted_world(one_site(hello=RESET)), lambda url, n: helper_answer(url, IP, SITE, n))
     await run(world, helpers=(HELPER,), watch=steps.append)
-    walks = [(s.sni, s.attempt) for s in steps if isinstance(s, Walk) and s.port == 443 and not s.ttl]
-    assert sorted(walks) == [(SITE, 1), (SITE, 2), (SITE, 3), ("www.example.org", 1), ("www.example.org", 2)]
+    walks = [(s.sni, s.profile, s.attempt) for s in steps if isinstance(s, Walk) and s.port == 443 and not s.ttl]
+    repeats = [(SITE, "", n) for n in (1, 2, 3)]
+    trials = [("", "", 1), ("www.example.org", "", 1), ("www.example.org", "", 2)]
+    assert sorted(walks) == sorted([*repeats, *trials, (SITE, "plain", 1), (SITE, "browser", 1)])
 
 
 async def test_the_hop_of_a_reset_is_found_with_few_hellos(autojump_clock: trio.testing.MockClock) -> None:

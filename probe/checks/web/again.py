@@ -1,9 +1,8 @@
-"""Asking again: repeats of what failed, and trials that change one thing. Anomalies only, bounded, spaced.
+"""Asking again: repeats of what failed. Anomalies only, bounded, spaced. (Trials change one thing: see `trials`.)
 
 A repeat has a higher `attempt`; the engine waits `not_before_s` first, so that one bad moment of the line is not
 mistaken for a rule. Beside every failed try the line itself is looked at, and its noise says how many tries are enough
-(`probe.verdict.noise`). A name trial sends an innocent name to the target's own address: if that passes where the name
-failed, the name is the trigger. Trials go to the target itself, never to a third party that did not ask for it.
+(`probe.verdict.noise`).
 """
 
 from __future__ import annotations
@@ -14,24 +13,10 @@ from probe.checks.question import Question
 from probe.model.failure import is_local
 from probe.model.kinds import ControlAsk, DnsLookup
 from probe.model.observation import Observation
-from probe.model.step import AskLine, Fetch, Lookup, Step, Walk
-from probe.model.target import build_url
+from probe.model.step import AskLine, Lookup, Step, Walk
 from probe.verdict.case import Case
 from probe.verdict.line import Line, Operation
-from probe.verdict.read import (
-    HOST_TRIAL,
-    PATH_TRIAL,
-    TRIAL,
-    Tried,
-    accepted,
-    answer_addresses,
-    is_own_resolver,
-    of_kind,
-    walks_of,
-)
-
-# Trials of one hop go to this many of its addresses at most.
-TRIAL_ADDRESSES = 2
+from probe.verdict.read import TRIAL, Tried, accepted, answer_addresses, is_own_resolver, of_kind, walks_of
 
 
 def repeats(question: Question, case: Case, walks: tuple[Tried, ...], planned: tuple[Walk, ...]) -> Iterator[Step]:
@@ -61,8 +46,10 @@ def _walks_again(
     question: Question, case: Case, line: Line, walks: tuple[Tried, ...], planned: tuple[Walk, ...]
 ) -> Iterator[Walk]:
     for step in planned:
-        mine = [w for w in walks if _same_endpoint(w, step)]
-        if not mine or step.why.startswith("sibling") or control_fails_too(case, step):
+        mine = [w for w in walks if same_endpoint(w, step)]
+        if not mine or step.why.startswith("sibling"):
+            continue
+        if control_fails_too(case, step) and not (question.doors and shuts_out_control(case, step)):
             continue
         if step.sni is not None and any(w.connected and w.handshake is None for w in mine):
             # One is under way: its connect alone has not passed.
@@ -95,41 +82,8 @@ def is_open(
     return line.is_open((o for o in failed if o.seq not in cut), passed, of)
 
 
-def trials(question: Question, case: Case, walks: tuple[Tried, ...], planned: tuple[Walk, ...]) -> Iterator[Step]:
-    """An innocent name to the same address, for handshakes and plain fetches that fail only here."""
-    if case.control_source == "none" or not control_settled(question, case):
-        return
-    failing = [step for step in planned if _wants_trial(case, walks, step)]
-    for step in failing[:TRIAL_ADDRESSES]:
-        for attempt in range(1, question.trial_attempts + 1):
-            wait = question.gap_s(attempt + 1)
-            if step.sni is not None:
-                yield Walk(
-                    step.host, step.ip, step.port, question.trial_name, None, attempt, f"{TRIAL}: server name", wait
-                )
-            elif step.fetch is not None:
-                page = Fetch(f"http://{question.trial_name}/", (), step.fetch.hop)
-                yield Walk(step.host, step.ip, step.port, None, page, attempt, HOST_TRIAL, wait)
-                root = build_url("http", step.host, step.port, "/", "")
-                if root != step.fetch.url:
-                    yield Walk(
-                        step.host, step.ip, step.port, None, Fetch(root, (), step.fetch.hop), attempt, PATH_TRIAL, wait
-                    )
-
-
-def _wants_trial(case: Case, walks: tuple[Tried, ...], step: Walk) -> bool:
-    if step.why.startswith("sibling") or step.sni == "" or control_fails_too(case, step):
-        return False
-    for w in walks:
-        failed = w.failed()
-        if not _same_endpoint(w, step) or failed is None or not w.connected or is_local(failed.failure):
-            continue
-        if step.sni is None or failed is w.handshake:
-            return True
-    return False
-
-
-def _same_endpoint(walk: Tried, step: Walk) -> bool:
+def same_endpoint(walk: Tried, step: Walk) -> bool:
+    """A plain walk over the endpoint of that step: no trial, no sibling."""
     here = (walk.host, walk.ip, walk.port) == (step.host, step.ip, step.port)
     return here and not walk.is_trial and not walk.is_sibling
 
@@ -149,9 +103,20 @@ def is_unproven(walk: Tried) -> bool:
 
 def control_fails_too(case: Case, step: Walk) -> bool:
     """Some control walked this endpoint, or any endpoint of the host, and none of its walks worked."""
-    theirs = [w for c in case.controls for w in walks_of(c.observations) if w.host == step.host and w.port == step.port]
-    here = [w for w in theirs if w.ip == step.ip] or theirs
+    here = _walks_there(case, step)
     return bool(here) and all(w.failed() is not None or is_unproven(w) for w in here)
+
+
+def shuts_out_control(case: Case, step: Walk) -> bool:
+    """No control even got a connection, where we did: whatever broke our handshake, it did not meet."""
+    return not any(w.connected for w in _walks_there(case, step))
+
+
+def _walks_there(case: Case, step: Walk) -> list[Tried]:
+    """The controls' plain walks over this endpoint; where there are none, over any of the host."""
+    walks = [w for c in case.controls for w in walks_of(c.observations) if not w.is_trial]
+    theirs = [w for w in walks if w.host == step.host and w.port == step.port]
+    return [w for w in theirs if w.ip == step.ip] or theirs
 
 
 def control_settled(question: Question, case: Case) -> bool:

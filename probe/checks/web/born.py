@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from probe.checks.web.common import home_locus, is_at_home
 from probe.checks.web.ladder import Ladder
+from probe.checks.web.proofs import Proof
 from probe.model.failure import is_local
 from probe.model.kinds import TcpConnect, TlsHandshake
 from probe.model.observation import Observation
-from probe.model.outcome import Locus
 from probe.model.target import Target
 from probe.verdict.pair import Pairing
 from probe.verdict.read import Tried
@@ -33,48 +33,40 @@ COMPARED = 2
 TOO_EARLY, TOO_EARLY_BY_SYN, MARGIN_US, CONNECTIONS = 0.6, 0.5, 40_000, 3
 # So many endings must have come too early.
 ENDINGS = 2
+# Proofs that the name is the trigger.
+OF_NAME = ("name", "name_partly", "elsewhere")
 
 
-@dataclass(frozen=True, slots=True)
-class Born:
-    """What is known of where it was done: the proof that it adds up to, the locus, the hop, and the trials' facts."""
-
-    proof: str
-    locus: Locus
-    located: int | None = None
-    facts: tuple[Observation, ...] = ()
-
-
-NOWHERE = Born("none", "unknown")
-
-
-def born(pairing: Pairing, target: Target, ips: Sequence[str], proof: str) -> Born:
-    """The proof of a trial of the name, deepened by where and when the handshakes at these addresses were broken."""
+def born(pairing: Pairing, target: Target, ips: Sequence[str], proof: Proof) -> Proof:
+    """The proof of the trials, deepened by where and when the handshakes at these addresses were broken."""
     found = _born(pairing, target, ips, proof)
     trials = (w for w in (*pairing.trials, *pairing.hop_trials) if w.port == target.port and w.ip in ips)
-    return replace(found, facts=tuple(w.handshake for w in trials if w.handshake is not None))
+    facts = (w.handshake for w in trials if w.handshake is not None)
+    return replace(found, facts=(*proof.facts, *facts))
 
 
-def _born(pairing: Pairing, target: Target, ips: Sequence[str], proof: str) -> Born:
-    if proof == "name":
-        return _of_name(pairing, target, ips)
-    if any(is_too_early(pairing, target, ip) for ip in ips):
-        return Born("early_other" if proof == "not_name" else "early", "path")
-    return Born(proof, "unknown")
+def _born(pairing: Pairing, target: Target, ips: Sequence[str], proof: Proof) -> Proof:
+    if proof.word in OF_NAME:
+        return _of_name(pairing, target, ips, proof)
+    if proof.word in ("none", "not_name") and any(is_too_early(pairing, target, ip) for ip in ips):
+        return replace(proof, word="early_other" if proof.word == "not_name" else "early", locus="path")
+    return proof
 
 
-def _of_name(pairing: Pairing, target: Target, ips: Sequence[str]) -> Born:
+def _of_name(pairing: Pairing, target: Target, ips: Sequence[str], proof: Proof) -> Proof:
     for ip in ips:
         mine = [w for w in pairing.hop_trials if (w.ip, w.port) == (ip, target.port)]
         hop = located(target.host, mine, kind_of(pairing.here, target.host, ip, target.port))
         if hop is None:
             continue
         if is_at_home(pairing, hop):
-            return Born("home", home_locus(pairing), hop)
+            return replace(proof, word="home", locus=home_locus(pairing), located=hop)
         reached = _reached(target.host, mine, hop)
-        if reached is not None:
-            return Born("door", "server", hop) if reached else Born("name", "path", hop)
-    return Born("name", "path")
+        if reached is False:
+            return replace(proof, locus="path", located=hop)
+        if reached and proof.word != "elsewhere":
+            return replace(proof, word="door", locus="server", located=hop)
+    return replace(proof, locus="path")
 
 
 # ---- hop limits ----

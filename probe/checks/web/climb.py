@@ -53,7 +53,7 @@ def _trigger(walks: tuple[Tried, ...], step: Walk) -> str | None:
         return None
     here = [w for w in walks if (w.ip, w.port) == (step.ip, step.port) and not w.is_sibling and not w.is_hop_trial]
     named = [w for w in here if not w.is_trial and w.host == step.host]
-    innocent = [w for w in here if w.is_trial and w.handshake is not None]
+    innocent = [w for w in here if w.is_trial and w.handshake is not None and w.sni not in (None, step.host)]
     kind = kind_of(named, step.host, step.ip, step.port)
     if kind is None or len(innocent) < COMPARED or not all(w.connected for w in (*named, *innocent)):
         return None

@@ -11,46 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from probe.checks.web.born import NOWHERE, Born, born
-from probe.checks.web.common import genuine, is_clock_off, is_portal, leaf
-from probe.checks.web.forged import certificate_findings, forged_walks
+from probe.checks.web.born import born
+from probe.checks.web.common import genuine, is_portal
+from probe.checks.web.forged import certificate_findings, forged_walks, own_chain_trouble
+from probe.checks.web.proofs import NO_PROOF, Proof, proof_of
+from probe.checks.web.symptoms import TLS, word_of
 from probe.model.failure import is_local
-from probe.model.kinds import TcpConnect, TlsHandshake, TlsVerify
+from probe.model.kinds import TcpConnect
 from probe.model.observation import Observation
 from probe.model.target import Target
 from probe.model.verdict import Scope
-from probe.verdict.findings import Domain, Findings
+from probe.verdict.findings import Findings
 from probe.verdict.judge import ended
 from probe.verdict.pair import Pairing, contrast, was_busy
 from probe.verdict.read import Tried
-
-NAMED = ("timeout", "reset", "eof", "alert")
-TCP = Domain("tcp", "TCP", ("none", "timeout", "reset", "refused", "unreachable", "error"), {})
-TLS = Domain(
-    "tls",
-    "TLS",
-    ("none", "timeout", "reset", "eof", "alert", "garbage", "error", "self_signed", "ca_signed", "bad_chain"),
-    {
-        "contradicted": ("self_signed", "ca_signed"),
-        "name": NAMED,
-        "not_name": NAMED,
-        "home": NAMED,
-        "door": NAMED,
-        "early": (*NAMED[1:], "garbage"),
-        "early_other": NAMED[1:],
-    },
-    never_bare=("self_signed", "ca_signed"),
-)
-FORGED = ("self_signed", "ca_signed")
-_WORDS = {
-    "generic_timeout_error": "timeout",
-    "connection_reset": "reset",
-    "connection_aborted": "reset",
-    "connection_refused": "refused",
-    "host_unreachable": "unreachable",
-    "permission_denied": "unreachable",
-    "eof_error": "eof",
-}
 
 State = Literal["ok", "failed", "mixed", "unknown"]
 
@@ -94,10 +68,10 @@ def read_tls(pairing: Pairing, target: Target, hop: int) -> Findings | None:
         return certificate_findings(pairing, target, hop, forged)
     residue = residual(pairing, target)
     found = _endpoints(pairing, target, lambda w: w.connect if w in residue else _secured(w), lambda w: w.proven)
-    failing = [e.ip for e in found if e.only_here]
-    return _findings(
-        pairing, "tls", target, hop, found, born(pairing, target, failing, _trial_proof(pairing, target, found))
-    )
+    failing = {e.ip: e.word for e in found if e.state == "failed" and e.word in TLS.proofs["hello"]}
+    here = [e.ip for e in found if e.only_here]
+    proof = born(pairing, target, here, proof_of(pairing, target, failing, residue))
+    return _findings(pairing, "tls", target, hop, found, proof)
 
 
 def residual(pairing: Pairing, target: Target) -> frozenset[Tried]:
@@ -163,7 +137,7 @@ def _endpoint(
         # IPv6 that reaches nothing else is a property of this line, not of the target.
         bad = []
     # A residual failure repeats the one that it follows, whose word it takes.
-    words = Counter(_word(o) for o in bad if not isinstance(o.detail, TcpConnect)) or Counter(_word(o) for o in bad)
+    words = Counter(word_of(o) for o in bad if not isinstance(o.detail, TcpConnect)) or Counter(word_of(o) for o in bad)
     word = min(words, key=lambda w: (-words[w], w)) if words else "none"
     if not bad:
         state: State = "ok" if good else "unknown"
@@ -173,32 +147,23 @@ def _endpoint(
     return Endpoint(ip, state, word if state != "ok" else "none", there, weight == "apart", operations)
 
 
-def _word(o: Observation) -> str:
-    detail = o.detail
-    if isinstance(detail, TlsVerify):
-        return "bad_chain"
-    if isinstance(detail, TlsHandshake) and o.failure == "ssl_failed_handshake":
-        return "alert" if detail.alert else "garbage"
-    # A word that is unusual for the operation, or in no table yet, is an error and no more than that.
-    word = _WORDS.get(o.failure or "", "error")
-    return word if word in (TLS if isinstance(detail, TlsHandshake) else TCP).symptom else "error"
-
-
 def _findings(
     pairing: Pairing,
     layer: Literal["tcp", "tls"],
     target: Target,
     hop: int,
     found: list[Endpoint],
-    birth: Born = NOWHERE,
+    proof: Proof = NO_PROOF,
 ) -> Findings:
     judged = [e for e in found if e.state != "unknown"]
     hit = [e for e in judged if e.only_here]
     failed = hit or ([e for e in judged if e.state != "ok"] if not any(e.state == "ok" for e in judged) else [])
+    if not failed or failed[0].word not in TLS.proofs.get(proof.word, ()):
+        proof = NO_PROOF
     values = {
         "contrast": _contrast(judged, hit, failed),
         "symptom": failed[0].word if failed else "none",
-        "proof": birth.proof if failed and failed[0].word in TLS.proofs.get(birth.proof, ()) else "none",
+        "proof": proof.word,
         "repeat": _repeat(failed),
         "line": _line(pairing, target, found, judged, failed),
         "ended": ended(pairing.case),
@@ -212,10 +177,10 @@ def _findings(
         hop,
         values,
         technique=_technique(layer, values["symptom"]),
-        locus=birth.locus,
-        located=birth.located,
+        locus=proof.locus,
+        located=proof.located,
         scope=_scope(target, failed, judged),
-        witness=pairing.witness((*(o for e in (failed or judged) for o in e.facts), *birth.facts)),
+        witness=pairing.witness([*(o for e in (failed or judged) for o in e.facts), *proof.facts]),
         note=failed[0].ip if failed else "",
     )
 
@@ -247,16 +212,8 @@ def _line(
     busy = any(was_busy(o) and o.failure is not None for e in found for o in e.facts)
     if busy and not any(e.state == "ok" for e in judged):
         return "busy"
-    if failed and all(e.word == "bad_chain" for e in failed):
-        shown_there = {leaf(w) for w in pairing.there if w.host == target.host and w.proven}
-        mine = [w for w in pairing.here if w.host == target.host and w.shaken and not w.proven]
-        dated = all(w.reason in ("expired", "not_yet_valid") for w in mine)
-        if mine and all(leaf(w) in shown_there for w in mine):
-            # The very certificate that verified elsewhere: our clock or our trust store is at fault.
-            return "clock" if dated else "busy"
-        if mine and dated and is_clock_off(pairing):
-            return "clock"
-    return "portal" if is_portal(pairing) else "ok"
+    own = own_chain_trouble(pairing, target) if failed and all(e.word == "bad_chain" for e in failed) else ""
+    return own or ("portal" if is_portal(pairing) else "ok")
 
 
 def _scope(target: Target, failed: list[Endpoint], judged: list[Endpoint]) -> Scope:
@@ -264,22 +221,3 @@ def _scope(target: Target, failed: list[Endpoint], judged: list[Endpoint]) -> Sc
     hit = failed or judged
     families = sorted({"ipv6" if ":" in e.ip else "ipv4" for e in hit})
     return Scope(tuple(families), f"{len(failed)}/{len(judged)}", (target.port,))
-
-
-def _trial_proof(pairing: Pairing, target: Target, found: list[Endpoint]) -> str:
-    """What name trials at the failing addresses showed: the name is the trigger, is not, or nothing yet."""
-    failing = [e for e in found if e.state == "failed" and e.word in TLS.proofs["name"]]
-    flips, same = 0, 0
-    for e in failing:
-        for w in pairing.trials:
-            if (w.ip, w.port) != (e.ip, target.port) or w.handshake is None or is_local(w.handshake.failure):
-                continue
-            word = _word(w.handshake)
-            if w.shaken or (word == "alert" and e.word != "alert"):
-                # An alert is an answer too: the server read the innocent name and declined it.
-                flips += 1
-            elif word == e.word:
-                same += 1
-    if flips >= 2 and not same:
-        return "name"
-    return "not_name" if same >= 2 and not flips else "none"

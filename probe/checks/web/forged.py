@@ -1,20 +1,22 @@
-"""Forged certificates: a chain shown here, at a genuine address, that does not verify and that no control was shown."""
+"""Forged certificates: a chain shown here, at a genuine address, that does not verify and that no control was shown.
+
+Only what no trusted authority ever signed counts. A certificate that is merely out of date, or for another name, is how
+a careless edge of the site's own network looks as well; and one by an authority that this machine itself trusts was let
+in by its owner: an antivirus, a company's proxy.
+"""
 
 from __future__ import annotations
 
-from probe.checks.web.common import genuine, is_portal, leaf
+from probe.checks.web.common import genuine, is_clock_off, is_portal, leaf
 from probe.model.kinds import TlsVerify
 from probe.model.target import Target
 from probe.model.verdict import Scope
 from probe.verdict.findings import Findings
 from probe.verdict.judge import ended
 from probe.verdict.pair import Pairing
-from probe.verdict.read import Tried
+from probe.verdict.read import STRANGERS, Tried
 
 SELF_SIGNED_LEAF = 18
-# What no trusted authority ever signed. A certificate that is merely out of date, or for another name, is how a
-# careless edge of the site's own network looks as well.
-STRANGERS = frozenset({"self_signed", "unknown_authority"})
 
 
 def forged_walks(pairing: Pairing, target: Target) -> list[Tried]:
@@ -37,11 +39,13 @@ def certificate_findings(pairing: Pairing, target: Target, hop: int, forged: lis
     symptom = "self_signed" if all(_leaf_signed_itself(w) for w in forged) else "ca_signed"
     addresses = genuine(pairing, target)
     ips = sorted({w.ip for w in forged})
+    here = [w for w in pairing.here if (w.host, w.port) == (target.host, target.port) and w.ip in ips]
+    genuine_too = any(w.proven for w in here)
     values = {
         "contrast": "only_here",
         "symptom": symptom,
         "proof": "contradicted",
-        "repeat": "repeated" if len(forged) >= 2 else "once",
+        "repeat": "mixed" if genuine_too else "repeated" if len(forged) >= 2 else "once",
         "line": "portal" if is_portal(pairing) else "ok",
         "ended": ended(pairing.case),
         "path": "unproven",
@@ -55,4 +59,23 @@ def certificate_findings(pairing: Pairing, target: Target, hop: int, forged: lis
 
 def _is_strangers(walk: Tried) -> bool:
     detail = walk.verify.detail if walk.verify else None
-    return isinstance(detail, TlsVerify) and not STRANGERS.isdisjoint((detail.reason, *detail.reasons))
+    unsigned = isinstance(detail, TlsVerify) and not STRANGERS.isdisjoint((detail.reason, *detail.reasons))
+    return unsigned and not walk.is_trusted_locally
+
+
+def own_chain_trouble(pairing: Pairing, target: Target) -> str:
+    """Why chains that do not verify may be nobody's doing but ours: `clock`, `busy` (our trust store is too old), or
+    `filter` (an authority that somebody put into this very machine). "" where none of it shows."""
+    mine = [w for w in pairing.here if w.host == target.host and w.shaken and not w.proven]
+    theirs = [w for w in pairing.there if w.host == target.host]
+    good_there = {leaf(w) for w in theirs if w.proven or w.is_trusted_locally}
+    dated = all(w.reason in ("expired", "not_yet_valid") for w in mine)
+    if mine and all(leaf(w) in good_there for w in mine):
+        # The very certificate that verified elsewhere: our clock or our trust store is at fault.
+        return "clock" if dated else "busy"
+    if mine and dated and is_clock_off(pairing):
+        return "clock"
+    if mine and all(w.is_trusted_locally for w in mine):
+        # Where a control is shown the same one it is the site's own, by an authority newer than our store.
+        return "busy" if all(leaf(w) in {leaf(t) for t in theirs} for w in mine) else "filter"
+    return ""

@@ -7,9 +7,9 @@ proves itself, decision rules compare with the control. A row's id never changes
 from __future__ import annotations
 
 from probe.checks.rows import WELL, but, ends, plain, row, skeleton
-from probe.checks.web.endpoints import FORGED, NAMED, TCP, TLS
 from probe.checks.web.names import DNS
 from probe.checks.web.pages import BROKEN, HTTP
+from probe.checks.web.symptoms import FORGED, NAMED, TCP, TLS
 from probe.checks.web.told import LIES
 from probe.verdict.findings import Domain
 from probe.verdict.rule import Rule
@@ -80,7 +80,9 @@ TCP_RULES: tuple[Rule, ...] = (
     row(TCP, 90, "decision", "ok", WELL, "A genuine address of the site accepted the connection."),
 )
 
-_TRIED = ("name", "not_name", "home", "door", "early_other")
+_TRIED = ("name", "not_name", "name_partly", "elsewhere", "home", "door", "early_other")
+# Proofs that it is our way of asking.
+_OURS = ("hello", "size", "name_partly")
 TLS_RULES: tuple[Rule, ...] = (
     *skeleton(TLS),
     row(
@@ -95,9 +97,29 @@ TLS_RULES: tuple[Rule, ...] = (
         "A guard of the site's that stands far in front of it.", technique="other",
     ),
     row(
-        TLS, 40, "decision", "blocked", {"symptom": FORGED, "proof": ("contradicted",), "contrast": ("only_here",)},
+        TLS, 22, "artefact", "blocked", {"proof": ("elsewhere",), "repeat": ("repeated",)},
+        "The site's name fails in the same way at our own helper's address, where innocent names pass.",
+        "A filter on this device or at home that reads names; a helper that stands behind a filter of its own.",
+        technique="sni",
+    ),
+    row(
+        TLS, 40, "decision", "blocked",
+        {
+            "symptom": FORGED, "proof": ("contradicted",), "contrast": ("only_here",), "repeat": ("repeated",),
+        },
         "At an address proven genuine a certificate was shown here that does not verify and that no control saw.",
-        "An antivirus or company proxy on this line; canaries would show it too.",
+        "An antivirus or company proxy on this line; canaries would show it too, and this machine's own store know it.",
+    ),
+    row(
+        TLS, 41, "decision", "insufficient",
+        {"symptom": FORGED, "proof": ("contradicted",), "contrast": ("only_here",), "repeat": ("once",)},
+        "A stranger's certificate was shown, in a single try: one server of several may have been set up badly.",
+        reason="budget",
+    ),
+    row(
+        TLS, 42, "decision", "impaired",
+        {"symptom": FORGED, "proof": ("contradicted",), "contrast": ("only_here",), "repeat": ("mixed",)},
+        "A stranger's certificate was shown in some tries, and the site's own in others.",
     ),
     row(
         TLS, 50, "decision", "blocked",
@@ -119,7 +141,7 @@ TLS_RULES: tuple[Rule, ...] = (
     ),
     row(
         TLS, 52, "decision", "insufficient",
-        {"symptom": NAMED, "proof": _TRIED, "contrast": ("only_here",), "repeat": ("once",)},
+        {"proof": (*_TRIED, "hello"), "contrast": ("only_here",), "repeat": ("once",)},
         "A trial was made, but the failure was seen only once.", reason="budget",
     ),
     row(
@@ -127,8 +149,30 @@ TLS_RULES: tuple[Rule, ...] = (
         {"symptom": NAMED, "proof": _TRIED, "contrast": ("only_here",), "repeat": ("mixed",)},
         "A trial was made, but the site's own name works in some tries.",
     ),
+    row(
+        TLS, 58, "decision", "likely_blocked",
+        {"symptom": NAMED, "proof": ("name_partly",), "contrast": ("only_here",), "repeat": ("repeated",)},
+        "Only the site's name fails, each time and only here; but another ClientHello gets through with it.",
+        "A server that turns away clients like ours, for this site and from this network only.", technique="sni",
+    ),
+    row(
+        TLS, 55, "decision", "impaired",
+        {"proof": ("hello",), "contrast": ("only_here",), "repeat": ("repeated", "mixed")},
+        "Our usual ClientHello fails only here, and another one passes at the same address: a browser may well get in.",
+        "A server that turns away clients like ours from this network only.",
+    ),
+    row(
+        TLS, 56, "decision", "insufficient", {"proof": _OURS, "contrast": ("both_failed",)},
+        "Our usual ClientHello fails here and at the control, and another one passes: the site dislikes how we ask.",
+        reason="own_fault",
+    ),
+    row(
+        TLS, 57, "decision", "insufficient", {"proof": ("size",), "contrast": ("only_here",)},
+        "Our usual ClientHello is lost whatever name it carries, and a small one passes: the path loses large packets.",
+        reason="own_fault",
+    ),
     *plain(TLS, but(TLS.symptom, "none", *FORGED), ("none", "early")),
-    *ends(TLS, but(TLS.symptom, "none")),
+    *ends(TLS, but(TLS.symptom, "none"), _OURS),
     row(TLS, 90, "decision", "ok", WELL, "A valid certificate for the name was shown at an address of the site."),
 )  # fmt: skip
 

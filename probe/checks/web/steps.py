@@ -2,7 +2,7 @@
 
 Laws. A proposal depends on facts alone, so the same facts give the same steps. Choices are stable: a fact that
 arrives later adds steps and never changes one already proposed (the engine drops what equals a step already run).
-`again`, `astray` and `climb` add repeats and trials for anomalies.
+`again`, `trials`, `astray` and `climb` add repeats and trials for anomalies.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.checks.question import Question
-from probe.checks.web.again import control_settled, repeats, trials
+from probe.checks.web.again import control_settled, repeats
 from probe.checks.web.astray import dns_trials
 from probe.checks.web.climb import hop_trials
+from probe.checks.web.trials import hellos, trials
 from probe.model.kinds import ControlAsk, DnsLookup, HttpFetch
 from probe.model.step import AskControl, Fetch, Lookup, Step, Walk
 from probe.model.target import address_of, build_url
 from probe.verdict.case import Case
 from probe.verdict.read import (
     SIBLING,
-    TRIAL,
+    TRIALS,
     Hop,
     Tried,
     addresses_of,
@@ -40,7 +41,9 @@ STRANGERS = 2
 def next_steps(question: Question, case: Case) -> Iterator[Step]:
     """Everything worth asking now. Ends for any answers: hops, addresses and attempts are bounded."""
     if question.endpoints:
-        yield from _given_endpoints(question)
+        given = tuple(_given_endpoints(question))
+        yield from given
+        yield from hellos(question, case, walks_of(case.observations), given)
         return
     yield from (AskControl(helper, question.target.url) for helper in question.helpers)
     walks = walks_of(case.observations)
@@ -62,7 +65,7 @@ def hops(question: Question, case: Case) -> tuple[Hop, ...]:
     found[(question.target.normal, ())] = Hop(question.target, 0)
     for o, detail in of_kind(case.observations, HttpFetch):
         leads = redirect_target(detail)
-        if leads is None or o.why.startswith(TRIAL) or len(found) > question.redirects_max:
+        if leads is None or o.why.startswith(TRIALS) or len(found) > question.redirects_max:
             continue
         if detail.hop < question.redirects_max:
             hop = Hop(leads, detail.hop + 1, cookies_for(detail, leads), o.seq)
@@ -70,7 +73,7 @@ def hops(question: Question, case: Case) -> tuple[Hop, ...]:
     return tuple(found.values())
 
 
-def _given_endpoints(question: Question) -> Iterator[Step]:
+def _given_endpoints(question: Question) -> Iterator[Walk]:
     target = question.target
     for host, ip, port in question.endpoints:
         secure = port in (443, 8443) or (target.scheme == "https" and port == target.port)

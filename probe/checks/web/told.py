@@ -115,8 +115,9 @@ def _is_the_page(pairing: Pairing, host: str, page: HttpFetch) -> bool:
 
 def is_impostor(pairing: Pairing, walk: Tried) -> bool:
     """Somebody else's certificate was shown. One that is merely out of date, or that was valid for the name elsewhere,
-    is the site's own: the edge is careless, or our clock or trust store is at fault."""
-    if not walk.shaken or walk.proven:
+    is the site's own: the edge is careless, or our clock or trust store is at fault. One by an authority that
+    this machine itself trusts was let in by its owner."""
+    if not walk.shaken or walk.proven or walk.is_trusted_locally:
         return False
     own = {leaf(w) for w in (*pairing.here, *pairing.there) if w.host == walk.host and w.proven}
     return leaf(walk) not in own and walk.reason not in ("expired", "not_yet_valid", None)

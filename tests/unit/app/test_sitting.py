@@ -12,6 +12,7 @@ import trio
 
 from probe.app.judge import HEADLINE, field_measurements, rejudge
 from probe.app.sitting import Item, Plan, Sitting, traffic
+from probe.checks.question import Door
 from probe.engine import Stop
 from probe.model.errors import StoreError
 from probe.model.kinds import DnsLookup, HttpFetch
@@ -21,7 +22,7 @@ from probe.model.step import Step
 from probe.model.target import parse_target
 from probe.model.vantage import Run, Vantage
 from probe.model.verdict import Judgement
-from probe.net.fakenet import FakeNet
+from probe.net.fakenet import FakeNet, Hello, Peer
 from probe.net.load import Governor
 from probe.perform.world import World
 from probe.store.sqlite import Store
@@ -31,6 +32,7 @@ from tests.unit.scripted import HELPER, NOW, RESET, add_site, helper_answer, scr
 
 VANTAGE, RUN = Vantage("a" * 32, "field", cc="FD"), Run("b" * 32, "a" * 32, NOW)
 IPS = {"fine.example": "192.0.2.1", "cut.example": "192.0.2.2", "dull.example": "192.0.2.3"}
+DOOR = Door("198.51.100.5", 443, 8765)
 FINE, CUT, DULL = (f"https://{host}/" for host in IPS)
 
 
@@ -107,6 +109,36 @@ async def test_each_target_is_finished_once_and_canaries_never(
     assert outcomes(seen) == {FINE: "ok", CUT: "blocked"} and seen.steps > 0
     ((_, cut),) = [pair for pair in seen.finished_items if pair[0] == CUT]
     assert cut.techniques == ("tls.reset.sni",) and cut.control == "helper" and cut.attempts == 3
+
+
+@pytest.mark.parametrize("control", ["answers", "talks nonsense"])
+async def test_the_name_stopped_at_the_helpers_door_needs_no_control(
+    control: str, store: Store, autojump_clock: trio.testing.MockClock
+) -> None:
+    net = internet()
+    stopped = Hello(failure=RESET, version=None, cipher=None, ended="rst")
+    net.peers[DOOR.ip, DOOR.port] = Peer(tls={"cut.example": stopped, "*": Hello(chain=(b"door",))})
+    world = helped(net) if control == "answers" else with_helper(scripted_world(net), lambda url, n: b"")
+    seen = await sit(store, plan(CUT, doors=(DOOR,)), world=world)
+    ((_, cut),) = seen.finished_items
+    assert (cut.outcome, cut.techniques, cut.scope.addresses) == ("blocked", ("tls.reset.sni",), "1/1")
+    assert "TLS-022" in cut.rules and "TCP-090" in cut.rules
+    # What was met at the helper's address is nothing that the site met.
+    assert {ip for host, ip in ((o.host, o.ip) for o in seen.facts) if host == "cut.example" and ip} == {
+        IPS["cut.example"], DOOR.ip,
+    }  # fmt: skip
+    assert cut.siblings == () or all(DOOR.ip not in said for said in cut.siblings)
+
+
+async def test_the_name_that_passes_at_the_helpers_door_is_not_the_trigger_there(
+    store: Store, autojump_clock: trio.testing.MockClock
+) -> None:
+    net = internet()
+    net.peers[DOOR.ip, DOOR.port] = Peer(tls={"*": Hello(chain=(b"door",))})
+    world = with_helper(scripted_world(net), lambda url, n: b"")
+    seen = await sit(store, plan(CUT, doors=(DOOR,)), world=world)
+    ((_, cut),) = seen.finished_items
+    assert (cut.outcome, cut.reason) == ("insufficient", "no_control")
 
 
 async def test_verdict_rows_are_stored(store: Store, autojump_clock: trio.testing.MockClock) -> None:

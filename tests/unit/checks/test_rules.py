@@ -10,12 +10,14 @@ import pytest
 
 from probe.checks import DOMAINS, RULES, RULESET
 from probe.checks.web import endpoints, names, pages
-from probe.checks.web.endpoints import FORGED
+from probe.checks.web.symptoms import FORGED
 from probe.model.outcome import LAYERS, OUTCOMES, REASONS, TECHNIQUES
 from probe.verdict.findings import Domain, Findings
 from probe.verdict.judge import CLAIMS, decide
 from probe.verdict.rule import TIERS, Rule, matching, rules_digest
 
+# Proofs that need no control.
+WITHOUT_CONTROL = ("twin", "nobody", "ede", "fingerprint", "elsewhere")
 LOCK = Path(__file__).parents[2] / "rules.lock"
 
 
@@ -98,7 +100,7 @@ def test_without_a_control_only_what_proves_itself_is_claimed(domain: Domain) ->
     for values in domain.combinations():
         rule = first_tier(domain, values)[0]
         if rule.outcome in CLAIMS and values["contrast"] == "no_control":
-            assert rule.tier == "artefact" and values["proof"] in ("twin", "nobody", "ede", "fingerprint"), values
+            assert rule.tier == "artefact" and values["proof"] in WITHOUT_CONTROL, values
 
 
 def test_the_lock_knows_these_rules() -> None:
