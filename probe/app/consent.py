@@ -18,13 +18,16 @@ from probe.app.home import home_dir, make_home
 from probe.inputs.folders import digest
 from probe.model.errors import ConsentError, StoreError
 
-VERSION = 1
+VERSION = 2
 TEXT = """\
 What this program does, and what it can mean for you
 
   It measures which websites can be reached from your line. For that it asks
   for their names, connects to them and fetches their front pages, as a
-  browser would. Some are sites that somebody may wish to block.
+  browser would. Some are sites that somebody may wish to block. Where
+  something looks wrong it asks again in ways that no browser does: with
+  other names, with packets that live for some hops only, and by asking for a
+  blocked name where no name server is (the site, or a test helper).
 
   Who can see it. Your provider and whoever watches your line can see which
   names you ask for, as with a browser, but many in a short time. The sites

@@ -17,6 +17,7 @@ from probe import __version__
 from probe.app.controls import Archive
 from probe.app.home import default_db
 from probe.app.sitting import Item
+from probe.app.trials import trials
 from probe.checks import RULESET
 from probe.inputs.categories import why_gated
 from probe.inputs.netdb import NetDb
@@ -283,5 +284,6 @@ def announce(prepared: Prepared) -> dict[str, Any]:
         "database": str(p.db),
         "bytes_expected": BYTES_PER_TARGET * len(p.items) + 20_000 * len(p.canaries),
         "also": "addresses and redirects of these names, on ports " + " ".join(map(str, sorted(p.policy.ports))),
+        "on_anomaly": trials(p.helpers),
         "software": f"vantage-probe {__version__}",
     }

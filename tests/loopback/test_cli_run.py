@@ -230,5 +230,7 @@ def test_a_newer_database_is_refused_with_one_line(tmp_path: Path, site: str) ->
 
 def test_dry_run_announces_and_touches_nothing(tmp_path: Path, site: str) -> None:
     code, out, _ = probe(tmp_path, "run", site, *OPEN, "--dry-run", "--json", yes=False)
-    assert code == 0 and json.loads(out)["targets"] == [site + "/"]
+    plan = json.loads(out)
+    assert code == 0 and plan["targets"] == [site + "/"]
+    assert any("UDP port 53" in line for line in plan["on_anomaly"])
     assert not (tmp_path / "results.db").exists()

@@ -1,0 +1,23 @@
+"""What a run may send besides, to whom, and how much of it, where something looks wrong: said by `--dry-run`."""
+
+from __future__ import annotations
+
+from probe.checks import Question
+from probe.checks.web.astray import TRIES
+from probe.checks.web.born import COMPARED
+from probe.checks.web.injected import MOST_SILENCES
+from probe.checks.web.ladder import MOST_TRIES
+
+
+def trials(helpers: tuple[str, ...]) -> list[str]:
+    """One line for each sort of packet. All of them follow an anomaly, and none goes to a stranger."""
+    name = Question.__dataclass_fields__["trial_name"].default
+    nobody = "the addresses of your helpers, then of the target" if helpers else "an address of the target"
+    return [
+        f"to the target's addresses: handshakes and requests with an innocent name ({name}) in place of its own",
+        f"to the target's addresses: at most {MOST_TRIES + COMPARED + 1} handshakes whose hello lives for some "
+        "hops only",
+        f"to UDP port 53 of {nobody}: at most {2 * MOST_SILENCES} questions about the target's name and an innocent "
+        f"one, and {MOST_TRIES} that live for some hops only",
+        f"to the resolvers: {2 * TRIES} questions each about an innocent name, and one below the target's",
+    ]
