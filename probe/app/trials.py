@@ -15,8 +15,7 @@ def trials(helpers: tuple[str, ...]) -> list[str]:
     nobody = "the addresses of your helpers, then of the target" if helpers else "an address of the target"
     return [
         f"to the target's addresses: handshakes and requests with an innocent name ({name}) in place of its own",
-        f"to the target's addresses: at most {MOST_TRIES + COMPARED + 1} handshakes whose hello lives for some "
-        "hops only",
+        f"to one address of the target: at most {MOST_TRIES + COMPARED + 1} hellos that live for some hops only",
         f"to UDP port 53 of {nobody}: at most {2 * MOST_SILENCES} questions about the target's name and an innocent "
         f"one, and {MOST_TRIES} that live for some hops only",
         f"to the resolvers: {2 * TRIES} questions each about an innocent name, and one below the target's",

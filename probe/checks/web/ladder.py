@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 # Censors of whole countries stand within so many hops of the homes there; further up lies somebody else's network.
 MOST_HOPS = 14
@@ -44,8 +45,10 @@ class Ladder:
     def following(self, at_once: int) -> Iterator[tuple[int, int]]:
         """(hop limit, attempt) to try now. `at_once` steps are climbed together, and the next ones only when all of
         those were silent. What was proposed stays proposed until it has been met."""
-        if sum(len(met) for met in self.tries.values()) >= MOST_TRIES:
-            return
+        left = MOST_TRIES - sum(len(met) for met in self.tries.values())
+        return islice(self._following(at_once), max(left, 0))
+
+    def _following(self, at_once: int) -> Iterator[tuple[int, int]]:
         lowest = self.lowest
         if lowest is None:
             yield from ((ttl, 1) for ttl in self._next_steps(at_once))
