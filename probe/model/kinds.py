@@ -23,7 +23,9 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class TcpInfo:
-    """What the kernel knows of a connection (Linux TCP_INFO): times in microseconds, counts of segments, bytes."""
+    """What the kernel knows of a connection (Linux TCP_INFO): times in microseconds, counts of segments, bytes. Of what
+    came in, `out_of_order` segments came after later ones: what was lost on the way was sent again. `quiet_ms` is how
+    long ago the far end was last heard of, be it data or an acknowledgement."""
 
     state: int
     rtt_us: int
@@ -34,6 +36,8 @@ class TcpInfo:
     bytes_acked: int
     bytes_received: int
     bytes_retrans: int
+    out_of_order: int = 0
+    quiet_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +168,7 @@ class PageFeatures:
 class HttpFetch:
     """One GET over a stream that was already held. `headers` in the order and case received. `body` is the SHA-256 of
     the decoded body's blob, at most the cap; `wire_bytes` counts body bytes as received, `body_bytes` after decoding;
-    `truncated` is cap, stall, cut or bomb. `timeline` are (microseconds since the request, body bytes so far)."""
+    `truncated` is cap, time, stall, cut or bomb. `timeline` are (microseconds since the request, body bytes so far)."""
 
     kind: ClassVar[str] = "http.fetch"
     url: str

@@ -25,11 +25,13 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """One GET. `cookies` are (name, value) pairs of the redirect chain so far. `hop` counts redirects."""
+    """One GET. `cookies` are (name, value) pairs of the redirect chain so far. `hop` counts redirects. `most` is
+    how many bytes of the body are wanted, 0 as many as may be."""
 
     url: str
     cookies: tuple[tuple[str, str], ...] = ()
     hop: int = 0
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,20 @@ class Stream(Protocol):
     @property
     def bytes_out(self) -> int: ...
 
+    @property
+    def wire_in(self) -> int:
+        """Bytes taken from the connection at the bottom, whatever they are wrapped in: they tell that it moves."""
+        ...
+
+    def nudge(self) -> None:
+        """Have the kernel ask the far end's kernel, once a second of silence, whether it is still there (TCP
+        keepalive): `info().quiet_ms` tells whether it answers. No data is sent."""
+        ...
+
+    def narrow(self, window: int) -> None:
+        """Let no more than about so many bytes be on their way to us at once."""
+        ...
+
     def close(self) -> None: ...
 
 

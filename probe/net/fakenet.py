@@ -124,6 +124,16 @@ class FakeStream:
             self._parts = list(self._answer(asked))
         return self._parts.pop(0) if self._parts else b""
 
+    @property
+    def wire_in(self) -> int:
+        return self._bytes_in
+
+    def nudge(self) -> None:
+        """Nobody to ask."""
+
+    def narrow(self, window: int) -> None:
+        """The script goes on as it is written."""
+
     def info(self) -> TcpInfo | None:
         return self.peer.info
 

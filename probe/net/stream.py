@@ -6,6 +6,7 @@ down. Here the socket stays ours, so the kernel's story can be read at any time,
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -76,6 +77,26 @@ class TcpStream:
     @property
     def bytes_out(self) -> int:
         return self._bytes_out
+
+    @property
+    def wire_in(self) -> int:
+        return self._bytes_in
+
+    def nudge(self) -> None:
+        """See `base.Stream.nudge`. Where the system has no such knobs, nothing is asked."""
+        self._set(socket.SOL_SOCKET, "SO_KEEPALIVE", 1)
+        for option in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
+            self._set(socket.IPPROTO_TCP, option, 1)
+
+    def narrow(self, window: int) -> None:
+        """See `base.Stream.narrow`."""
+        self._set(socket.IPPROTO_TCP, "TCP_WINDOW_CLAMP", window)
+
+    def _set(self, level: int, option: str, value: int) -> None:
+        number = getattr(socket, option, None)
+        if number is not None and self._sock.fileno() >= 0:
+            with contextlib.suppress(OSError):
+                self._sock.setsockopt(level, number, value)
 
     def close(self) -> None:
         """Close; a task that waits on the stream gets `interrupted`. Doing it twice is fine."""

@@ -12,9 +12,9 @@ import sys
 
 from probe.model.kinds import TcpInfo
 
-# Through `bytes_retrans`: 8 bytes of state and flags, 24 u32 (rto .. total_retrans), 4 u64 (pacing_rate ..
-# bytes_received), 6 u32 (segs_out .. data_segs_out), 4 u64, 2 u32, 2 u64.
-_LAYOUT = struct.Struct("=B7x24I4Q6I4Q2I2Q")
+# Through `rcv_ooopack`: 8 bytes of state and flags, 24 u32 (rto .. total_retrans), 4 u64 (pacing_rate ..
+# bytes_received), 6 u32 (segs_out .. data_segs_out), 4 u64, 2 u32, 2 u64 (.. bytes_retrans), 3 u32.
+_LAYOUT = struct.Struct("=B7x24I4Q6I4Q2I2Q3I")
 # The end of `segs_in` (Linux 4.2). Before that, "nothing came back" could not be told, so we say nothing.
 _LEAST = 144
 # The kernel's "no sample yet" for min_rtt.
@@ -50,4 +50,7 @@ def parse_tcp_info(data: bytes) -> TcpInfo | None:
         bytes_acked=acked,
         bytes_received=received,
         bytes_retrans=values[42],
+        out_of_order=values[45],
+        # `last_data_recv` and `last_ack_recv`: milliseconds ago.
+        quiet_ms=min(u32[11], u32[12]) if segs_in else None,
     )

@@ -27,6 +27,8 @@ UNUSABLE_ECH = Failure("skipped", "unusable_ech")
 ECH_REJECTED = Failure("ssl_failed_handshake", "ECH_REJECTED")
 # As much of what came back as a fact keeps, and as much as is searched for a plaintext alert.
 FIRST_BYTES, SEARCHED_BYTES = 64, 4_096
+# A handshake in which bytes go on coming may take this many times its time for silence.
+LONGEST = 4
 # How a failed handshake ended, by the word of its failure.
 ENDINGS = {
     "connection_reset": "rst",
@@ -58,8 +60,10 @@ async def shake(
     except ssl.SSLError:  # a configuration for encrypted names that the engine makes nothing of; nothing sent either
         return Shaken(None, UNUSABLE_ECH, at_us, clock.mono_us() - began)
     failure: Failure | None = DEADLINE
-    with trio.move_on_after(timeout_s):
+    with trio.move_on_after(timeout_s) as pump.patience:
+        pump.timeout_s, pump.latest_s = timeout_s, trio.current_time() + LONGEST * timeout_s
         failure = await pump.shake()
+    pump.patience = None
     took_us = clock.mono_us() - began
     connection, alert = pump.connection, pump.alert()
     if failure and alert and alert.fatal:
@@ -126,6 +130,9 @@ class _Pump:
     asked_us: int = 0
     heard_us: int = 0
     connection: Connection = field(init=False)
+    patience: trio.CancelScope | None = None
+    timeout_s: float = 0.0
+    latest_s: float = 0.0
 
     async def shake(self) -> Failure | None:
         """Handshake until it is done or the stream ended. A failure to send is reported only once nothing more can
@@ -166,6 +173,9 @@ class _Pump:
             self.inward.write_eof()
             return EOF
         self.seen += data[: SEARCHED_BYTES - len(self.seen)]
+        if self.patience is not None:
+            # Slow is not silent: every byte that comes buys more time.
+            self.patience.deadline = min(trio.current_time() + self.timeout_s, self.latest_s)
         self.inward.write(data)
         return None
 
@@ -244,6 +254,16 @@ class TlsStream:
     def info(self) -> TcpInfo | None:
         """The kernel's account of the connection below."""
         return self._pump.stream.info()
+
+    @property
+    def wire_in(self) -> int:
+        return self._pump.stream.wire_in
+
+    def nudge(self) -> None:
+        self._pump.stream.nudge()
+
+    def narrow(self, window: int) -> None:
+        self._pump.stream.narrow(window)
 
     @property
     def bytes_in(self) -> int:

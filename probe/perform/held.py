@@ -1,8 +1,9 @@
 """One HTTP exchange over a stream that is already held: httpx on top, httpcore's connection in between, ours below.
 
-Laws. Deadlines live in the stream's own reads and writes, so nothing is cancelled inside the libraries. Reading ends
-because the stream says so, never by walking away from a half-read body: each generator on the way up then ends with
-it. Whatever arrives is kept raw first, because the parsers refuse what middleboxes write.
+Laws. Deadlines live in the stream's own reads and writes, so nothing is cancelled inside the libraries. They go by
+progress: a slow line is not a dead one. Reading ends because the stream says so, never by walking away from a
+half-read body: each generator on the way up then ends with it. Whatever arrives is kept raw first, because the parsers
+refuse what middleboxes write.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ from probe.wire.http1 import LENIENT_BYTES
 
 EOF = Failure("eof_error", "EOF")
 TOO_LARGE = Failure("http_body_too_large", "header or framing")
+# The whole time was used up while bytes were still coming.
+TIME_UP = Failure("generic_timeout_error", "time")
+# How often a silent connection is looked at, and for how long before the end of our patience the far end's kernel is
+# asked whether it is still there. Seconds.
+TICK_S, NUDGE_S = 1.0, 4.0
 TIMELINE_POINTS = 64
 # What may come with a head, beside it: the beginning of the body in the same read, settings and frames of HTTP/2.
 BESIDE_HEAD = 131_072
@@ -62,13 +68,29 @@ class HeldStream(httpcore.AsyncNetworkStream):
         """Bytes, or b"" at the end. Raises httpcore's ReadError for everything else."""
         if self.stopped:
             raise httpcore.ReadError("stopped")
-        data: bytes | Failure = DEADLINE
-        with trio.move_on_at(min(trio.current_time() + self._stall_s, self._end_s)):
-            data = await self._stream.receive(max_bytes)
+        data = await self._receive(max_bytes)
         if isinstance(data, bytes):
             return self._received(data)
         self.read_failure = data
         raise httpcore.ReadError(data.raw)
+
+    async def _receive(self, max_bytes: int) -> bytes | Failure:
+        """What comes, or DEADLINE once the connection was still for `stall_s`. A TLS record gives nothing until it is
+        whole, which takes its time on a slow line: so what counts is the bytes below."""
+        moved_s, seen = trio.current_time(), self._stream.wire_in
+        while True:
+            now = trio.current_time()
+            with trio.move_on_at(min(now + TICK_S, moved_s + self._stall_s, self._end_s)):
+                return await self._stream.receive(max_bytes)
+            now = trio.current_time()
+            if self._stream.wire_in != seen:
+                moved_s, seen = now, self._stream.wire_in
+            if now >= self._end_s:
+                return TIME_UP if now - moved_s < self._stall_s / 2 else DEADLINE
+            if now - moved_s >= self._stall_s:
+                return DEADLINE
+            if now - moved_s >= self._stall_s - NUDGE_S:
+                self._stream.nudge()
 
     def _received(self, data: bytes) -> bytes:
         if not data:
@@ -147,7 +169,7 @@ class _Body(httpx.AsyncByteStream):
 @dataclass(slots=True)
 class Exchange:
     """One request and what came of it so far; readable at any moment, also after a cancellation. `ended` is None when
-    the answer came whole, or when we stopped at the cap; `timeline` as in `HttpFetch`."""
+    the answer came whole, or when we stopped at the cap or at the end of our time; `timeline` as in `HttpFetch`."""
 
     held: HeldStream
     clock: Clock
@@ -160,6 +182,7 @@ class Exchange:
     first_byte_us: int | None = None
     timeline: list[tuple[int, int]] = field(default_factory=list)
     capped: bool = False
+    timed: bool = False
     ended: Failure | None = None
     took_us: int = 0
 
@@ -171,7 +194,9 @@ class Exchange:
                 self.response = await client.send(request, stream=True)
                 await self._read(self.response)
         except Exception as error:  # noqa: BLE001 - whatever a hostile answer makes the libraries raise is evidence
-            self.ended = None if self.capped else self._failure(error)
+            # Cut off by our own clock amid a body that was coming: slow, and no failure.
+            self.timed = self.held.read_failure is TIME_UP and self.response is not None and bool(self.body)
+            self.ended = None if self.capped or self.timed else self._failure(error)
         finally:
             self.took_us = self.clock.mono_us() - self.began_us
             self.first_byte_us = self._first_byte_us()

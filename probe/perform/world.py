@@ -38,10 +38,10 @@ class Trust(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Deadlines in seconds, sizes in bytes. `dns` also says how long an answer over a stream may take. A fetch ends
-    `stall_s` after the last byte and after `fetch_s` in any case. `header_cap` bounds all that comes before a
-    response's head is complete, `body_cap` the body on the wire, `decoded_cap` what it may expand to, and
-    `stored_cap` what of that is kept."""
+    """Deadlines in seconds, sizes in bytes. `dns` also says how long an answer over a stream may take. A handshake ends
+    `handshake_s` after the last byte, a fetch `stall_s` after it, and after `fetch_s` in any case. `header_cap` bounds
+    all that comes before a response's head is complete, `body_cap` the body on the wire, `decoded_cap` what it may
+    expand to, and `stored_cap` what of that is kept."""
 
     dns: UdpPlan = UdpPlan()
     connect_s: float = 10.0

@@ -178,3 +178,17 @@ async def test_closing_wakes_whoever_waits() -> None:
 
 async def _expect_interrupted(stream: Stream) -> None:
     assert await stream.receive() == Failure("interrupted", "closed")
+
+
+@linux
+async def test_the_kernel_is_told_to_ask_and_to_hold_back() -> None:
+    async with tcp_peer(silent) as port:
+        stream = await dialed(port)
+        stream.nudge()
+        stream.narrow(65_536)
+        sock = stream._sock  # type: ignore[attr-defined]
+        asked = [sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)]
+        asked += [sock.getsockopt(socket.IPPROTO_TCP, o) for o in (socket.TCP_KEEPIDLE, socket.TCP_WINDOW_CLAMP)]
+        assert asked == [1, 1, 65_536]
+        stream.close()
+        stream.nudge()  # closed, and no matter

@@ -18,12 +18,12 @@ from probe.net.udp import is_answer, linger_s
 
 
 def tcp_info_bytes(min_rtt: int = 90) -> bytes:
-    """A struct tcp_info as Linux lays it out, through bytes_retrans."""
+    """A struct tcp_info as Linux lays it out, through rcv_ooopack."""
     u32 = [0] * 24
-    u32[15], u32[23] = 120, 3  # rtt, total_retrans
+    u32[11], u32[12], u32[15], u32[23] = 900, 40, 120, 3  # last_data_recv, last_ack_recv, rtt, total_retrans
     head = struct.pack("=8B24I", 1, *[0] * 7, *u32)
     counts = struct.pack("=4Q6I", 0, 0, 517, 4_000, 9, 7, 0, min_rtt, 0, 0)
-    return head + counts + struct.pack("=4Q2I2Q", 0, 0, 0, 0, 0, 0, 517, 33)
+    return head + counts + struct.pack("=4Q2I2Q3I", 0, 0, 0, 0, 0, 0, 517, 33, 0, 0, 5)
 
 
 def test_a_whole_struct() -> None:
@@ -31,7 +31,7 @@ def test_a_whole_struct() -> None:
     assert info is not None
     assert (info.state, info.rtt_us, info.min_rtt_us, info.retransmits) == (1, 120, 90, 3)
     assert (info.bytes_acked, info.bytes_received, info.segs_out, info.segs_in) == (517, 4_000, 9, 7)
-    assert info.bytes_retrans == 33
+    assert (info.bytes_retrans, info.out_of_order, info.quiet_ms) == (33, 5, 40)
 
 
 def test_an_older_kernel_tells_less() -> None:
