@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from probe.model.failure import explain_failure
-from probe.model.kinds import Conclusion, ControlAsk, DnsLookup, HttpFetch, LineState, Skipped, TlsHandshake, TlsVerify
+from probe.model.kinds import (
+    Conclusion,
+    ControlAsk,
+    DnsLookup,
+    HelperTransfer,
+    HttpFetch,
+    LineState,
+    Skipped,
+    TlsHandshake,
+    TlsVerify,
+)
 from probe.model.observation import Observation
 
 
@@ -107,6 +117,8 @@ def step_of(o: Observation) -> str:
         case ControlAsk():
             what = f" about {len(detail.endpoints)} endpoints" if detail.endpoints else ""
             return f"ask the control {detail.helper}{what}{again}"
+        case HelperTransfer():
+            return f"take bytes from the control {detail.helper}{again}"
         case Skipped():
             return f"{detail.step} {endpoint(o)}"
         case LineState():
@@ -174,6 +186,11 @@ def _control(d: ControlAsk) -> str:
     )
 
 
+def _bytes(d: HelperTransfer) -> str:
+    taken, us = (d.timeline[-1][1], d.timeline[-1][0]) if d.timeline else (0, 0)
+    return f"{taken} of {d.wanted} bytes in {us / 1000:.0f} ms"
+
+
 def _skipped(d: Skipped) -> str:
     return d.because.replace("_", " ") + (f" ({d.note})" if d.note else "")
 
@@ -195,6 +212,7 @@ _SAID: dict[type[Any], Callable[[Any], str]] = {
     TlsVerify: _verify,
     HttpFetch: _http,
     ControlAsk: _control,
+    HelperTransfer: _bytes,
     Skipped: _skipped,
     LineState: _state,
     Conclusion: _end,

@@ -24,7 +24,7 @@ from probe.app.sitting import Item, traffic
 from probe.model.measurement import Measurement
 from probe.model.observation import Observation
 from probe.model.outcome import OUTCOMES
-from probe.model.step import AskControl, AskLine, Lookup, Step, Visit, Walk
+from probe.model.step import AskBytes, AskControl, AskLine, Lookup, Step, Visit, Walk
 from probe.model.verdict import Judgement
 
 SIGNS = {
@@ -37,6 +37,7 @@ SIGNS = {
     "insufficient": ("?", "dim"),
 }
 DOING: dict[type[Step], str] = {
+    AskBytes: "timing the line",
     AskControl: "asking the control",
     AskLine: "looking at the line",
     Lookup: "looking up",

@@ -1,4 +1,5 @@
-"""The helper's door: `POST /v1/measure` and `GET /v1/health` (probe.wire.control has the words of both sides).
+"""The helper's door: `POST /v1/measure`, `GET /v1/bytes/N` and `GET /v1/health` (probe.wire.control has the words of
+both sides).
 
 A measurement is told line by line while it goes on, so that an asker knows early which address of its own to scrub. It
 ends when nothing is left to ask, when its time or size is used up, or when the asker leaves. Whoever asks is known
@@ -8,6 +9,7 @@ by address for as long as the request lasts: the address goes into line 1 of the
 from __future__ import annotations
 
 import math
+import secrets
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -17,7 +19,7 @@ from typing import Any
 import trio
 
 from probe.engine import AskLineState, Stop, measure
-from probe.helper.limits import HelperLimits, cost_of, question_for
+from probe.helper.limits import BYTES_A_TOKEN, HelperLimits, cost_of, question_for
 from probe.model.errors import BundleError, ProbeError, RefusedError
 from probe.model.measurement import Measurement
 from probe.model.observation import Blob
@@ -28,10 +30,12 @@ from probe.serve import App, Meter, Places, answer_json, too_many
 from probe.serve.guard import Receive, Scope, Send
 from probe.wire.codec import encode
 from probe.wire.control import (
+    BYTES_PATH,
     CERTIFICATE_TYPE,
     ENDPOINTS_CHECK,
     HEALTH_PATH,
     LINES_TYPE,
+    MAX_BYTES,
     MEASURE_PATH,
     PROTOCOL,
     WHOLE_CHECK,
@@ -104,12 +108,26 @@ def helper_app(helper: Helper) -> App:
         word = {"ok": True, "helper": PROTOCOL, "version": helper.vantage.version, "client": seen}
         return JSONResponse({**word, **helper.health()})
 
+    async def fill(request: Request) -> Response:
+        size, client = int(request.path_params["size"]), request.client.host if request.client else ""
+        if not 0 < size <= MAX_BYTES:
+            return JSONResponse({"error": f"1 to {MAX_BYTES} bytes"}, 400)
+        if wait_s := door.wait_s(client, 1 + size // BYTES_A_TOKEN):
+            status, text, headers = too_many(wait_s)
+            return JSONResponse({"error": text}, status, dict(headers))
+        # Without meaning, so that nothing on the way can make them fewer.
+        return Response(secrets.token_bytes(size), 200, {"cache-control": "no-store"}, "application/octet-stream")
+
     async def refuse(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         return JSONResponse({"error": f"no such thing here; ask POST {MEASURE_PATH}"}, status)
 
     return Starlette(
-        routes=[Route(MEASURE_PATH, ask, methods=["POST"]), Route(HEALTH_PATH, health, methods=["GET"])],
+        routes=[
+            Route(MEASURE_PATH, ask, methods=["POST"]),
+            Route(HEALTH_PATH, health, methods=["GET"]),
+            Route(f"{BYTES_PATH}/{{size:int}}", fill, methods=["GET"]),
+        ],
         exception_handlers={404: refuse, 405: refuse},
     )
 
@@ -131,6 +149,10 @@ class _Door:
         self._meter = Meter(limits.rate_per_min, limits.burst)
         self._places = Places(limits.each, limits.most)
 
+    def wait_s(self, client: str, cost: float) -> float:
+        """Take so many tokens of the client's rate; 0.0, or how long it must wait for them."""
+        return self._meter.wait_s(client, cost)
+
     async def answer(self, client: str, body: bytes, packed: bool, receive: Receive, send: Send) -> None:
         """Answer one request, with a measurement or with one line that says why not."""
         try:
@@ -144,7 +166,7 @@ class _Door:
             await answer_json(send, 403, {"error": str(error)})
             return
         with self._places.hold(client) as free:
-            wait_s = self._meter.wait_s(client, cost_of(request)) if free else 1.0
+            wait_s = self.wait_s(client, cost_of(request)) if free else 1.0
             if wait_s:
                 status, text, headers = too_many(wait_s)
                 await answer_json(send, status, {"error": text}, headers)

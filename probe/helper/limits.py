@@ -31,6 +31,9 @@ class HelperLimits:
     redirects: int = 10
 
 
+# Bytes without meaning that one token pays for.
+BYTES_A_TOKEN = 65_536
+
 # A request is a URL and 16 endpoints; an answer takes as long as a measurement and the sending of it.
 SERVE_LIMITS = ServeLimits(body=16_384, body_s=10.0, request_s=75.0, rate_per_min=900.0, burst=240)
 

@@ -213,6 +213,21 @@ class ControlAsk:
 
 
 @dataclass(frozen=True, slots=True)
+class HelperTransfer:
+    """So many bytes without meaning taken from a test helper, to see how fast our own line is: `wanted` were asked
+    for, `timeline` are (microseconds since the request, bytes so far)."""
+
+    kind: ClassVar[str] = "helper.transfer"
+    helper: str
+    wanted: int
+    status: int | None = None
+    timeline: tuple[tuple[int, int], ...] = ()
+    info: TcpInfo | None = None
+    lag_us: int = 0
+    raw: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Skipped:
     """A step that was not taken, and why: special_address, port, budget, no_rights, not_supported. `step` names the
     kind of step, or the profile of the ClientHello that cannot be sent here."""
@@ -234,7 +249,8 @@ class LineState:
     `round_reached` answered; `recent_reached` other targets answered in the last seconds. Of `walks_tried` operations
     at endpoints that worked at some time in this run (other targets' and canaries'), `walks_failed` did not;
     `lookups_*` likewise. `canaries_outdated` showed certificates that our clock calls out of date. `invented` are
-    addresses that this line's resolvers gave for a name that cannot exist."""
+    addresses that this line's resolvers gave for a name that cannot exist. `transfers` are pages of other targets that
+    came whole or to the cap lately: (bytes, microseconds from the head to the last byte, least round trip)."""
 
     kind: ClassVar[str] = "line.state"
     canaries_tried: int = 0
@@ -259,6 +275,7 @@ class LineState:
     lookups_failed: int = 0
     canaries_outdated: int = 0
     invented: tuple[str, ...] = ()
+    transfers: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +303,7 @@ Detail = (
     | TlsVerify
     | HttpFetch
     | ControlAsk
+    | HelperTransfer
     | Skipped
     | LineState
     | Conclusion
@@ -299,6 +317,7 @@ KINDS: tuple[type[Any], ...] = (
     TlsVerify,
     HttpFetch,
     ControlAsk,
+    HelperTransfer,
     Skipped,
     LineState,
     Conclusion,

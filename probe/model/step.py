@@ -99,4 +99,16 @@ class AskLine:
     parent: int | None = field(default=None, compare=False)
 
 
-Step = Lookup | Walk | Visit | AskControl | AskLine
+@dataclass(frozen=True, slots=True)
+class AskBytes:
+    """Take `size` bytes from the helper at `helper`: how fast our own line is at this moment."""
+
+    helper: str
+    size: int
+    attempt: int = 1
+    why: str = field(default="plan", compare=False)
+    not_before_s: float = field(default=0.0, compare=False)
+    parent: int | None = field(default=None, compare=False)
+
+
+Step = Lookup | Walk | Visit | AskControl | AskLine | AskBytes

@@ -6,13 +6,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from probe.model.step import Lookup, Visit, Walk
+from probe.model.step import AskBytes, Lookup, Visit, Walk
+from probe.perform.bytes import perform_bytes
 from probe.perform.lookup import perform_lookup
 from probe.perform.visit import perform_visit
 from probe.perform.walk import perform_walk
 from probe.perform.world import Emit, World
 
-__all__ = ["PERFORMERS", "Emit", "Performer", "World", "perform_lookup", "perform_visit", "perform_walk"]
+__all__ = [
+    "PERFORMERS", "Emit", "Performer", "World", "perform_bytes", "perform_lookup", "perform_visit", "perform_walk",
+]  # fmt: skip
 
 Performer = Callable[[Any, World, Emit], Awaitable[None]]
 
@@ -20,5 +23,6 @@ PERFORMERS: dict[type[Any], Performer] = {
     Lookup: perform_lookup,
     Walk: perform_walk,
     Visit: perform_visit,
+    AskBytes: perform_bytes,
     # AskControl has one more door to go through, where the helper's facts are taken in: see `probe.engine`.
 }

@@ -32,6 +32,9 @@ MEASURE_PATH = "/v1/measure"
 HEALTH_PATH = "/v1/health"
 # In what `HEALTH_PATH` says: the port, at the helper's own addresses, that shakes hands for any server name.
 TRIAL_PORT = "trial_port"
+# `GET /v1/bytes/N`: so many bytes without meaning, by which an asker learns how fast its own line is.
+BYTES_PATH = "/v1/bytes"
+MAX_BYTES = 131_072
 LINES_TYPE = "application/x-ndjson"
 CERTIFICATE_TYPE = "application/pkix-cert"
 MAX_ENDPOINTS = 16

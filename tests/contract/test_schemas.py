@@ -51,6 +51,7 @@ DETAILS = [
     kinds.TlsVerify("a" * 64, "ok"),
     kinds.HttpFetch("http://a.example/", headers=(("A", "b"),), timeline=((1, 2),), features=kinds.PageFeatures("t")),
     kinds.ControlAsk("http://h.example", "http://a.example/", endpoints=(("a.example", "192.0.2.1", 443),)),
+    kinds.HelperTransfer("http://h.example", 64, timeline=((1, 0), (2, 64))),
     kinds.Skipped("walk", "port"),
     kinds.LineState(),
     kinds.Conclusion("fixpoint"),

@@ -19,15 +19,15 @@ import trio
 
 from probe.helper.app import Helper, helper_app
 from probe.helper.limits import SERVE_LIMITS, HelperLimits
-from probe.model.kinds import ControlAsk, TlsVerify
+from probe.model.kinds import ControlAsk, HelperTransfer, TlsVerify
 from probe.model.measurement import Measurement
 from probe.model.observation import Blob, Draft
-from probe.model.step import AskControl
+from probe.model.step import AskBytes, AskControl
 from probe.model.vantage import Run, Vantage
 from probe.net.clock import RealClock
 from probe.net.system import SystemResolver
 from probe.net.trionet import TrioNet
-from probe.perform import control
+from probe.perform import control, perform_bytes
 from probe.perform.control import perform_control
 from probe.perform.world import Limits, Policy, World
 from probe.serve import Bound, Listen, ServeLimits, serve
@@ -310,6 +310,24 @@ async def test_questions_share_no_id() -> None:
     assert len(first) == len(second) == 1 and first != second
 
 
+async def get(bound: Bound, path: str) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=bound.url, trust_env=False) as http:
+        return await http.get(path)
+
+
+async def test_bytes_without_meaning_are_given_within_bounds() -> None:
+    async with serving(helper_of(world_of([443]))) as bound:
+        answers = [await get(bound, f"/v1/bytes/{size}") for size in ("64000", "0", "10000000", "x")]
+    assert [a.status_code for a in answers] == [200, 400, 400, 404]
+    assert len(answers[0].content) == 64_000 and len(gzip.compress(answers[0].content)) > 63_000
+
+
+async def test_bytes_count_towards_the_rate() -> None:
+    async with serving(helper_of(world_of([443]), limits=HelperLimits(rate_per_min=60, burst=4))) as bound:
+        codes = [(await get(bound, "/v1/bytes/131072")).status_code for _ in range(2)]
+    assert codes == [200, 429]
+
+
 # ---- the field's side ----
 
 
@@ -490,3 +508,27 @@ async def until(true: Callable[[], bool]) -> None:
     with trio.fail_after(5):
         while not true():  # noqa: ASYNC110 - what is waited for is other code's state
             await trio.sleep(0.01)
+
+
+async def taken(bound: Bound, size: int) -> tuple[str | None, HelperTransfer]:
+    field = Field()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        world = world_of([443], helper_client=client)
+        await perform_bytes(AskBytes(bound.url, size, 2, why="because"), world, field.emit)
+    (draft,) = field.facts
+    assert isinstance(draft.detail, HelperTransfer) and (draft.attempt, draft.why) == (2, "because")
+    return draft.failure, draft.detail
+
+
+async def test_the_field_times_its_line() -> None:
+    async with serving(helper_of(world_of([443]))) as bound:
+        failure, detail = await taken(bound, 100_000)
+    assert (failure, detail.status, detail.timeline[-1][1]) == (None, 200, 100_000)
+    assert detail.timeline[0][1] == 0 and len(detail.timeline) <= 64
+    assert detail.info is None or detail.info.bytes_received > 100_000
+
+
+async def test_a_helper_that_gives_no_bytes_is_a_failure() -> None:
+    async with serving(helper_of(world_of([443]))) as bound:
+        failure, detail = await taken(bound, 10_000_000)
+    assert (failure, detail.status) == ("http_request_failed", 400)
