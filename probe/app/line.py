@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 import trio
 
-from probe.model.kinds import DnsLookup, LineState, TcpConnect, TlsHandshake, TlsVerify
+from probe.checks.speed.transfers import LEAST, moved
+from probe.model.kinds import DnsLookup, HttpFetch, LineState, TcpConnect, TlsHandshake, TlsVerify
 from probe.model.observation import Observation
-from probe.verdict.read import TRIALS, accepted, answer_addresses, is_own_resolver
+from probe.verdict.read import SPEED, TRIALS, accepted, answer_addresses, is_own_resolver
 from probe.verdict.reference import Reference
 
 # How long a measurement with failures waits for the canaries' word before it is concluded.
@@ -20,6 +21,8 @@ CANARY_PATIENCE_S = 8.0
 RECENT_S = 10.0
 # A name that cannot exist (RFC 6761 section 6.4): whoever gives it an address invents one.
 NOWHERE = ".invalid"
+# Pages of other targets that are remembered by how fast they came: so many, and for so long.
+TRANSFERS, TRANSFERS_S = 12, 180.0
 DATED = ("expired", "not_yet_valid")
 
 
@@ -79,6 +82,7 @@ class LineWatch:
     _answered: set[str] = field(default_factory=set)
     _walks: Noise = field(init=False)
     _lookups: Noise = field(init=False)
+    _moved: deque[tuple[int, str, tuple[int, int, int]]] = field(default_factory=lambda: deque(maxlen=4 * TRANSFERS))
     _ipv6: bool | None = None
     _control: bool | None = None
     _lag_us: int = 0
@@ -111,8 +115,16 @@ class LineWatch:
             self._note_certificate(who, detail)
         elif isinstance(detail, DnsLookup):
             self._note_lookup(who, o, detail)
+        elif isinstance(detail, HttpFetch):
+            self._note_transfer(who, o)
         elif o.kind == "control.ask":
             self._control = self._control or o.failure is None
+
+    def _note_transfer(self, who: str, o: Observation) -> None:
+        row = moved(o)
+        # What is timed again was slow before: each page counts as it came at first.
+        if row is not None and row[0] >= LEAST and not o.why.startswith((SPEED, *TRIALS)):
+            self._moved.append((self.now_us(), who, row))
 
     def _note_certificate(self, who: str, detail: TlsVerify) -> None:
         if detail.reason in DATED:
@@ -172,7 +184,13 @@ class LineWatch:
             lookups_failed=lookups[1],
             canaries_outdated=len(self._outdated),
             invented=tuple(sorted(self._invented)),
+            transfers=self._transfers(measurement_id),
         )
+
+    def _transfers(self, without: str) -> tuple[tuple[int, int, int], ...]:
+        oldest = self.now_us() - int(TRANSFERS_S * 1e6)
+        found = [row for at, who, row in self._moved if at >= oldest and who != without]
+        return tuple(found[-TRANSFERS:])
 
     def reached_lately(self) -> set[str]:
         """Measurements and canaries that reached something within `RECENT_S`."""

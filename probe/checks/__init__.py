@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 
 from probe.checks import line
 from probe.checks.question import Question
+from probe.checks.speed import reading as speed_reading
+from probe.checks.speed import rules as speed_rules
+from probe.checks.speed import steps as speed_steps
 from probe.checks.web import reading, rules, steps
 from probe.model.step import Step
 from probe.verdict.case import Case
@@ -19,12 +22,17 @@ Read = Callable[[Case, Reference], tuple[Findings, ...]]
 
 RULESET_VERSION = "2026.4"
 # The names that a measurement's `checks` may hold. A helper answers for given endpoints with the same web check.
-CHECKS: dict[str, Check] = {"web": steps.next_steps, "line": line.next_steps, "endpoints": steps.next_steps}
+CHECKS: dict[str, Check] = {
+    "web": steps.next_steps,
+    "speed": speed_steps.next_steps,
+    "line": line.next_steps,
+    "endpoints": steps.next_steps,
+}
 # What a volunteer's measurement asks, in this order; a control asks the first of them.
-FIELD_CHECKS = ("web",)
-READINGS: tuple[Read, ...] = (reading.read_web,)
-DOMAINS: tuple[Domain, ...] = (*rules.DOMAINS,)
-RULES: tuple[Rule, ...] = (*rules.WEB_RULES,)
+FIELD_CHECKS = ("web", "speed")
+READINGS: tuple[Read, ...] = (reading.read_web, speed_reading.read_speed)
+DOMAINS: tuple[Domain, ...] = (*rules.DOMAINS, *speed_rules.DOMAINS)
+RULES: tuple[Rule, ...] = (*rules.WEB_RULES, *speed_rules.SPEED_RULES)
 
 
 def read(case: Case, reference: Reference) -> tuple[Findings, ...]:

@@ -34,6 +34,7 @@ _WHAT = {
     "ca_signed": "{host} showed a certificate here, by an authority nobody trusts, that the control was not shown",
     "bad_chain": "the certificate of {host} does not verify",
     "truncated": "the page of {host} was cut off before its end",
+    "held": "{host} keeps the connection open and sends no more of its page",
     "garbled": "the answer of {host} is not HTTP",
     "redirect": "{host} was redirected to a known block page",
     "refusal": "{host} refused this visitor (status {note})",
@@ -43,11 +44,16 @@ _WHAT = {
     "portal": "a login page answered instead of {host}",
     "parental": "the page of an opt-in filter answered instead of {host}",
     "error": "{step} failed",
+    "throttle": "what comes from {host} crawls ({note})",
+    "delayed": "every packet from {host} comes late ({note})",
+    "freeze": "the page of {host} begins and stands still for good after {note}",
+    "slow": "the page of {host} comes slowly here ({note}), on a line that is fast otherwise",
 }
 _ENDS = {
     "blocked": "{what}, and it is settled: {because}",
     "likely_blocked": "{what}, in every spaced try, while the control reached it.",
-    "impaired": "{what} in some tries, but not in all of them.",
+    "impaired": "{what}, and the cause cannot be told.",
+    "mixed": "{what} in some tries, but not in all of them.",
     "restricted": "{what}: the site's own decision, over a path proven genuine or told to the control too.",
     "down": "{what}, here and from the control alike.",
 }
@@ -66,7 +72,8 @@ def explain(case: Case, reference: Reference, findings: Findings, verdict: Layer
         meaning = REASON_MEANING[verdict.reason] if verdict.reason else "the evidence is below what is needed"
         meaning = _OURS.get(proof, meaning) if verdict.reason == "own_fault" else meaning
         return _sentence(f"cannot be said: {meaning}" + (f" ({what})" if symptom != "none" else ""), findings.host)
-    ending = _ENDS[verdict.outcome]
+    mixed = verdict.outcome == "impaired" and findings.values.get("repeat") == "mixed"
+    ending = _ENDS["mixed" if mixed else verdict.outcome]
     if verdict.outcome in ("likely_blocked", "impaired"):
         ending = _PARTLY.get(proof, ending)
     because = _BECAUSE.get(f"{findings.layer} {proof}") or _BECAUSE.get(proof, "an artefact proves it.")
@@ -95,6 +102,8 @@ _BECAUSE = {
     "url": "at the same address the site's front page and an innocent name pass.",
     "dns name": "in between, the same resolver answers for another name.",
     "name": "at the same address an innocent name passes.",
+    "sni": "at the same address a handshake with an innocent name is spared.",
+    "host": "at the same address a request for an innocent name is spared.",
     "fingerprint": "the page carries the mark of a public record of block pages.",
 }
 

@@ -33,18 +33,27 @@ class Pairing:
 
     @cached_property
     def here(self) -> tuple[Tried, ...]:
-        """The field's own walks, trials and sibling ports left out."""
-        return tuple(w for w in walks_of(self.case.observations) if not w.is_trial and not w.is_sibling)
+        """The field's own walks; trials, sibling ports and what was only timed left out."""
+        return tuple(w for w in self._walks if not w.is_trial and not w.is_sibling and not w.for_speed)
 
     @cached_property
     def trials(self) -> tuple[Tried, ...]:
-        """The field's own trials, those of hops left out: see `Tried.is_trial`."""
-        return tuple(w for w in walks_of(self.case.observations) if w.is_trial and not w.is_hop_trial)
+        """The field's own trials, those of hops and of speed left out: see `Tried.is_trial`."""
+        return tuple(w for w in self._walks if w.is_trial and not w.is_hop_trial and not w.for_speed)
 
     @cached_property
     def hop_trials(self) -> tuple[Tried, ...]:
         """Walks whose hello was sent to die on the way."""
-        return tuple(w for w in walks_of(self.case.observations) if w.is_hop_trial)
+        return tuple(w for w in self._walks if w.is_hop_trial)
+
+    @cached_property
+    def timed(self) -> tuple[Tried, ...]:
+        """Walks of the speed check, for the site's own name and for an innocent one."""
+        return tuple(w for w in self._walks if w.for_speed)
+
+    @cached_property
+    def _walks(self) -> tuple[Tried, ...]:
+        return walks_of(self.case.observations)
 
     @cached_property
     def hellos_there(self) -> tuple[Tried, ...]:

@@ -38,6 +38,9 @@ TRIALS = (TRIAL, HELLO_TRIAL)
 SIBLING = "sibling scheme"
 # What a store says of a chain that none of its authorities signed.
 STRANGERS = frozenset({"self_signed", "unknown_authority", "incomplete"})
+# For how fast something comes, and for nothing else: the site's own name again, and an innocent one.
+SPEED = "speed"
+SPEED_TRIAL = "name trial: speed"
 # The line's own resolvers; facts name them so, because a router's private address must not be stored.
 OWN_RESOLVERS = ("system", "network")
 
@@ -210,6 +213,11 @@ class Tried:
     def is_sibling(self) -> bool:
         """The other scheme's port: for the record, never judged."""
         return self.connect.why.startswith(SIBLING)
+
+    @property
+    def for_speed(self) -> bool:
+        """Taken by the speed check: its pages are cut short on purpose."""
+        return self.connect.why.startswith((SPEED, SPEED_TRIAL))
 
     def seqs(self) -> tuple[int, ...]:
         facts = (self.connect, self.handshake, self.verify, self.second, self.fetch)

@@ -7,7 +7,8 @@
     cc                 where the vantage point is ("FD", Freedonia, has marks in the reference)
     truth              outcome (one word or several), layer, techniques (any of), reason: CONTRACT section 1; locus and
                        hop where a case is about them
-    field, controls    dns = [[resolver, type, said, {options}], ...], walk = [[address, met, {options}], ...]
+    field, controls    dns = [[resolver, type, said, {options}], ...], walk = [[address, met, {options}], ...],
+                       bytes = [[size, bytes a second, {options}], ...] that came from the helper
     line, ended        the line's state and how asking ended
 
 What the words of a lookup and a walk mean stands in `build.py`. The same ids may run at other levels too.
@@ -124,7 +125,13 @@ def _tell(side: Side, table: dict[str, Any]) -> None:
         side.lookup(resolver, qtype, said, **(options[0] if options else {}))
     for ip, met, *options in table.get("walk", ()):
         side.walk(ip, met, **(options[0] if options else {}))
+    for size, rate, *options in table.get("bytes", ()):
+        side.bytes(size, rate, **(options[0] if options else {}))
 
 
 def _tuples(table: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
+    return {name: _tuple(value) for name, value in table.items()}
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(map(_tuple, value)) if isinstance(value, list) else value

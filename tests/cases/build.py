@@ -7,6 +7,9 @@ A lookup is (resolver, type, said): `said` is addresses, or one of the words of 
     tcp WORD           the connect failed            tls WORD    the handshake failed
     cert REASON        a chain that does not verify  http WORD   nothing came of the page
     page STATUS        an answer with that status    cut         a page that breaks off
+    still              a page that begins and stands still
+
+A walk's `flow` says how its bytes came: see `flow.py`. `speed` marks one that was taken for the sake of speed alone.
 
 Documentation addresses (RFC 5737, 3849) stand for ordinary public ones: the reference below leaves their blocks out.
 """
@@ -15,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from probe.model.kinds import (
@@ -23,6 +26,7 @@ from probe.model.kinds import (
     ControlAsk,
     Detail,
     DnsLookup,
+    HelperTransfer,
     HttpFetch,
     LineState,
     Record,
@@ -45,10 +49,13 @@ from probe.verdict.read import (
     NAMED_THERE,
     NAMELESS_TRIAL,
     SIBLING,
+    SPEED,
+    SPEED_TRIAL,
     TRIAL,
 )
 from probe.verdict.reference import Fingerprint, Reference, SpecialBlock
 from probe.wire.page import page_features
+from tests.cases.flow import Flow
 
 SITE, OTHER_SITE = "192.0.2.1", "192.0.2.2"
 HELPER = "https://helper.example"
@@ -85,6 +92,7 @@ WORDS = {
 }
 LOOKUP_WHY = {"astray": ASTRAY, "innocent": INNOCENT, "below": BELOW, "hop": HOP_TRIAL}
 ENDINGS = {"reset": "rst", "eof": "fin", "alert": "alert", "garbage": "garbage", "timeout": "silence"}
+BROKEN_OFF = {"cut": "eof_error", "still": "generic_timeout_error"}
 CERT_WORDS = {"self_signed": "ssl_unknown_authority", "unknown_authority": "ssl_unknown_authority"}
 CERT_CODES = {"self_signed": 18, "unknown_authority": 20, "expired": 10, "not_yet_valid": 9}
 PAGES = {
@@ -156,7 +164,7 @@ class Side:
         """A walk, or several with growing attempt. Options: url, page, body, location, leaf, trial (see `TRIALS`),
         hello (a trial with that kind of ClientHello), second (what this machine's own store says), size (of the hello),
         sibling, lag; ttl (the hello's hop limit), rtt (the kernel's least round trip) and answer (from hello to
-        answer), both in microseconds."""
+        answer), both in microseconds; flow, speed."""
         for n in range(attempt, attempt + times):
             self._walk_once(ip, met, n, **more)
 
@@ -178,13 +186,18 @@ class Side:
         ttl: int = 0,
         rtt: int = 0,
         answer: int | None = None,
+        flow: dict[str, Any] | None = None,
+        speed: bool = False,
         **page: Any,
     ) -> None:
         target = parse_target(url) if url else self.target
         stage, _, word = met.partition(" ")
         plain = SIBLING if sibling else f"{HELLO_TRIAL}: {hello}" if hello else "plan"
         why, name = TRIALS[trial] if trial else (plain, "")
+        pace = Flow.of(flow) if flow else None
         why = HOP_TRIAL if ttl else why
+        if speed:
+            why = SPEED_TRIAL if trial else f"{SPEED}: again"
         info = TcpInfo(1, rtt, rtt, 0, 1, 1, 0, 0, 0) if rtt else None
         port = target.sibling_port if sibling else target.port
         at: dict[str, Any] = {"host": target.host, "ip": ip, "port": port, "attempt": attempt, "why": why}
@@ -192,7 +205,8 @@ class Side:
             self.add(Skipped("walk", word), "skipped", failure="skipped", **at)
             return
         failure = WORDS[word] if stage == "tcp" else None
-        connect = self.add(TcpConnect(lag_us=lag, info=info), "tcp.connect", failure=failure, **at)
+        told = pace.connected() if pace else info
+        connect = self.add(TcpConnect(lag_us=lag, info=told), "tcp.connect", failure=failure, **at)
         if stage == "tcp":
             return
         below = connect
@@ -202,8 +216,8 @@ class Side:
             chain = () if failure else (hashlib.sha256(leaf.encode()).hexdigest(),)
             alert = "handshake_failure" if word == "alert" else None
             shake = TlsHandshake(
-                sni, chain=chain, alert=alert, lag_us=lag, ended=ENDINGS.get(word) if failure else None, info=info,
-                answer_us=answer, ttl=ttl, profile=hello, hello_bytes=size,
+                sni, chain=chain, alert=alert, lag_us=lag, ended=ENDINGS.get(word) if failure else None,
+                info=pace.shaken() if pace else info, answer_us=answer, ttl=ttl, profile=hello, hello_bytes=size,
             )  # fmt: skip
             below = self.add(shake, "tls.handshake", failure=failure, parent=connect, **at)
             if failure:
@@ -213,8 +227,11 @@ class Side:
                 self._verified(second, "system", below, at)
         if (stage in ("shaken", "cert") and not fetch) or trial == "alive_there":
             return
-        detail = self._page(fetch or met, target, trial, lag, **page)
-        failure = WORDS[word] if stage == "http" else WORDS["eof"] if stage == "cut" else None
+        named = "" if speed and target.scheme == "https" else "www.example.org" if trial else ""
+        detail = self._page(fetch or met, target, "path" if trial == "path" else named, lag, **page)
+        failure = BROKEN_OFF.get(stage) or (WORDS[word] if stage == "http" else None)
+        if pace:
+            detail = replace(detail, timeline=pace.timeline(), info=pace.fetched(), wire_bytes=pace.size)
         self.add(detail, "http.fetch", failure=failure, parent=below, **at)
 
     def _verified(self, reason: str, whose: str, handshake: int, at: dict[str, Any]) -> None:
@@ -224,23 +241,28 @@ class Side:
         self.add(detail, "tls.verify", failure=failed, parent=handshake, **at)
 
     def _page(
-        self, met: str, target: Target, trial: bool | str, lag: int, *, page: str = "home", location: str | None = None
+        self, met: str, target: Target, trial: str, lag: int, *, page: str = "home", location: str | None = None
     ) -> HttpFetch:
         stage, _, word = met.partition(" ")
-        url = "http://www.example.org/" if trial else target.normal
-        if trial == "path":
-            url = f"http://{target.host}/"
+        url = f"http://{target.host}/" if trial == "path" else f"http://{trial}/" if trial else target.normal
         if stage == "http":
             return HttpFetch(url, lag_us=lag)
         body = PAGES.get(page, page).encode()
         sha = hashlib.sha256(body).hexdigest()
         self.bodies[sha] = body
         status = int(word) if stage == "page" else 200
-        truncated = "cut" if stage == "cut" else None
+        truncated = {"cut": "cut", "still": "stall"}.get(stage)
         features = page_features(body, "text/html")
         return HttpFetch(
             url, status=status, location=location, body=sha, truncated=truncated, features=features, lag_us=lag
         )
+
+    def bytes(self, size: int, rate: float, *, rtt: float = 60, lost: int = 0, times: int = 1) -> None:
+        """Bytes without meaning from the helper, at so many a second."""
+        for n in range(1, times + 1):
+            pace = Flow(rtt=rtt, size=size, rate=rate, lost=lost)
+            detail = HelperTransfer(HELPER, size, 200, pace.timeline(), pace.fetched())
+            self.add(detail, "helper.transfer", attempt=n, why=f"{SPEED}: the line itself")
 
     def asked(self, control: str | None, *, helper: str = HELPER, ip: str | None = None) -> None:
         """A helper's (or database's) answer, from its address, or with None that it could not be reached."""

@@ -85,7 +85,7 @@ def is_open(
 def same_endpoint(walk: Tried, step: Walk) -> bool:
     """A plain walk over the endpoint of that step: no trial, no sibling."""
     here = (walk.host, walk.ip, walk.port) == (step.host, step.ip, step.port)
-    return here and not walk.is_trial and not walk.is_sibling
+    return here and not walk.is_trial and not walk.is_sibling and not walk.for_speed
 
 
 def anomaly(walk: Tried) -> Observation | None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from probe.checks.speed.freeze import freeze_of
+from probe.checks.speed.transfers import is_held
 from probe.checks.web.common import genuine, is_portal
 from probe.checks.web.told import is_notice
 from probe.model.failure import is_local
@@ -28,7 +30,7 @@ HTTP = Domain(
     "http",
     "WEB",
     (
-        "none", "timeout", "reset", "eof", "truncated", "error", "garbled",
+        "none", "timeout", "reset", "eof", "truncated", "error", "garbled", "held",
         "blockpage", "redirect", "refusal", "status", "differs", "portal", "parental",
     ),
     {
@@ -65,6 +67,10 @@ def read_page(pairing: Pairing, target: Target, hop: int) -> Findings:
     mine = [w for w in pairing.here if _is_fetch_of(w, target)]
     # What stands at a false address is the answer's consequence; what an unproven TLS path carries is a stranger's.
     of_site = [w for w in mine if w.ip in genuine(pairing, target) and (w.proven or target.scheme == "http")]
+    freeze = freeze_of(pairing, target)
+    if freeze is not None and freeze.settled:
+        # That is TCP's or TLS's affair (`probe.checks.speed`): those pages were cut off below HTTP.
+        of_site = [w for w in of_site if w not in freeze.walks]
     pages = [_page(pairing, w, theirs) for w in of_site]
     cut = pairing.line.cut(p.fetch for p in pages if p.word in BROKEN)
     valid = [p for p in pages if not is_local(p.fetch.failure) and not was_busy(p.fetch) and p.fetch.seq not in cut]
@@ -121,6 +127,8 @@ def _page_word(pairing: Pairing, walk: Tried, page: HttpFetch, theirs: list[Trie
         # Whoever answers in every canary's place answers here too.
         return "portal"
     failure = walk.fetch.failure if walk.fetch else None
+    if is_held(walk):
+        return "held"
     if failure is not None and page.status is None:
         return _WORDS.get(failure, "error")
     if page.truncated in ("cut", "stall") or (failure is not None and failure in _WORDS):

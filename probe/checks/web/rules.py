@@ -215,6 +215,11 @@ HTTP_RULES: tuple[Rule, ...] = (
         "The site's own server answers with an error here and not to the control.",
     ),
     row(
+        HTTP, 36, "decision", "impaired", {"symptom": ("held",), "contrast": ("only_here",)},
+        "The server keeps the connection open, its kernel answers, and no more of the page is sent, only here.",
+        "A path that lets acknowledgements through and holds back data.",
+    ),
+    row(
         HTTP, 34, "decision", "insufficient",
         {"symptom": ("portal",)},
         "The page is a login page, by its mark.", reason="captive_portal",

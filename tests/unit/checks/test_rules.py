@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from probe.checks import DOMAINS, RULES, RULESET
+from probe.checks.speed import reading
 from probe.checks.web import endpoints, names, pages
 from probe.checks.web.symptoms import FORGED
 from probe.model.outcome import LAYERS, OUTCOMES, REASONS, TECHNIQUES
@@ -51,7 +52,7 @@ def techniques() -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for domain in DOMAINS:
         for values in domain.combinations():
-            technique = technique_of(domain, values["symptom"])
+            technique = technique_of(domain, values)
             findings = Findings(domain.layer, "site.example", 0, values, technique, about=domain.about)
             verdict = decide(RULES, findings).verdict
             if verdict.outcome in CLAIMS and verdict.technique:
@@ -59,8 +60,11 @@ def techniques() -> dict[str, set[str]]:
     return found
 
 
-def technique_of(domain: Domain, symptom: str) -> str:
+def technique_of(domain: Domain, values: dict[str, str]) -> str:
     """The deepest path that a symptom supports by itself, as the readings give it."""
+    symptom = values["symptom"]
+    if domain.about == "speed":
+        return reading._technique(reading._LAYERS[values["proof"]], symptom)
     read = {"dns": names._technique, "http": pages._technique}.get(domain.layer)
     if read is not None:
         return read(symptom)
