@@ -257,9 +257,11 @@ class Side:
             url, status=status, location=location, body=sha, truncated=truncated, features=features, lag_us=lag
         )
 
-    def bytes(self, size: int, rate: float, *, rtt: float = 60, lost: int = 0, times: int = 1) -> None:
+    def bytes(
+        self, size: int, rate: float, *, rtt: float = 60, lost: int = 0, attempt: int = 1, times: int = 1
+    ) -> None:
         """Bytes without meaning from the helper, at so many a second."""
-        for n in range(1, times + 1):
+        for n in range(attempt, attempt + times):
             pace = Flow(rtt=rtt, size=size, rate=rate, lost=lost)
             detail = HelperTransfer(HELPER, size, 200, pace.timeline(), pace.fetched())
             self.add(detail, "helper.transfer", attempt=n, why=f"{SPEED}: the line itself")

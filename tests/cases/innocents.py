@@ -16,6 +16,7 @@ from probe.model.target import parse_target
 from probe.verdict.case import Case, Control, ControlSource
 from tests.cases import FIELD, case, measurement
 from tests.cases.build import HELPER, Side
+from tests.cases.paces import PART, Paces
 
 V4 = tuple(f"192.0.2.{n}" for n in range(1, 7))
 V6 = tuple(f"2001:db8::{n}" for n in range(1, 4))
@@ -51,6 +52,8 @@ class Innocent:
         self.idle = set(r.sample(self.addresses, r.choice((0, 0, 0, len(self.addresses) // 2))))
         self.loss = r.choice((0.0, 0.05, 0.2))
         self.rtt_us = r.choice((3_000, 40_000, 250_000))
+        self.paces = Paces(r) if r.random() < 0.6 else None
+        self.stalls = r.choice((*("",) * 8, "held", "died"))
         self.page = r.choice(("home", "home", "home-today", "story"))
         # A page in the clear that quotes the notice, with nobody to compare it with, passes for the notice itself: by
         # CONTRACT a mark within its scope needs no control.
@@ -95,6 +98,10 @@ class Innocent:
         # A site that quotes the notice shows it to everybody.
         return {"page": "notice" if self.notice else page} if met == "ok" else {}
 
+    def _there_options(self, met: str) -> dict[str, Any]:
+        flow = {"flow": self.paces.there()} if self.paces and met.startswith(("ok", "page")) else {}
+        return self._options(met, "home") | flow
+
     def _control_side(self) -> Side | None:
         if self.control in ("none", "unreachable"):
             return None
@@ -106,7 +113,7 @@ class Innocent:
         asks_all = self.control in ("helper", "refused")
         for ip in self.addresses if asks_all else self.addresses[:2]:
             met = "page 403" if self.control == "refused" and self._met(ip) == "ok" else self._met(ip)
-            side.walk(ip, met, **self._options(met, "home"))
+            side.walk(ip, met, **self._there_options(met))
             if self.picky and met.startswith("tls"):
                 side.walk(ip, "shaken", hello="plain")
         return side
@@ -200,6 +207,9 @@ class Innocent:
             )  # fmt: skip
         bad = met.startswith(("tcp", "tls", "http", "cut"))
         times = max(1, 3 - lost) if bad else 1
+        if self.paces is not None and not bad:
+            self._timed_walks(side, ip, met, lost + 1)
+            return
         for attempt in range(lost + 1, lost + 1 + times):
             took = {"rtt": self._rtt_us(), "answer": self._rtt_us()}
             side.walk(ip, met, attempt=attempt, **took, **self._options(met, self.page))
@@ -225,6 +235,32 @@ class Innocent:
         side.walk(DOOR, "cert self_signed", attempt=2, trial="named_there", leaf="door")
         side.walk(DOOR, "cert self_signed", attempt=2, **door)
 
+    def _timed_walks(self, side: Side, ip: str, met: str, attempt: int) -> None:
+        """A page as it comes, and what the speed check may ask about it: the site's own name and an innocent one in
+        turn, and bytes of the helper."""
+        assert self.paces is not None
+        paces, edge = self.paces, ip != self.addresses[0]
+        if self.stalls == "held":
+            for n in range(attempt, attempt + 3):
+                side.walk(ip, "still", attempt=n, flow={"raw": 20_000, "quiet": self.rng.randint(20, 1_500)})
+            return
+        if self.stalls == "died":
+            # The connection dies under the page, as with a translator that forgets it: never in every spaced try.
+            flow = {"raw": self.rng.randint(4_000, 60_000), "quiet": 10_000}
+            side.walk(ip, "still", attempt=attempt, flow=flow)
+            attempt += 1
+        side.walk(ip, met, attempt=attempt, flow=paces.own(attempt, edge=edge), **self._options(met, self.page))
+        if edge and self.rng.random() < 0.5:
+            return
+        for n in range(1, self.rng.choice((0, 1, 3, 3, 5))):
+            own, trial = paces.own(attempt + n, PART, edge), paces.trial(attempt + n)
+            side.walk(ip, met, attempt=attempt + n, speed=True, flow=own)
+            side.walk(ip, "ok", attempt=n, speed=True, trial=True, flow=trial)
+        side.walk(ip, "ok", attempt=9, speed=True, trial=True, flow=paces.trial(9))
+        for n in range(self.rng.choice((0, 3, 4, 5))):
+            rate, rtt, out_of_order = paces.helpers()
+            side.bytes(PART, rate, rtt=rtt, lost=out_of_order, attempt=n + 1)
+
     def _line_state(self) -> LineState | None:
         if self.line == "unwatched":
             return None
@@ -236,6 +272,7 @@ class Innocent:
             portal_suspects=3 if self.line == "portal" else 0,
             sinkholes=("10.0.0.1",) if self.line == "filter" else (),
             ipv6_reached=None if self.line in ("no ipv6", "dead") else True,
+            transfers=self.paces.others() if self.paces and self.line != "dead" else (),
         )
 
 

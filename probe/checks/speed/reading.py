@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from probe.checks.speed.freeze import Freeze, freeze_of
-from probe.checks.speed.series import TRIES, Series, series_of
+from probe.checks.speed.series import TRIES, UNTRIED, Series, series_of
 from probe.checks.speed.transfers import transfer_of
 from probe.checks.web.common import genuine, is_portal
 from probe.checks.web.reading import chain
@@ -69,7 +69,7 @@ def _slow(
             return None
         proof = "sni" if target.scheme == "https" else "host"
         return _findings(pairing, target, hop, "throttle", proof, series.ip, _all(series), note)
-    if len(series.paced) < TRIES or not series.line_is_fast or any(not s.is_slow for s in everywhere):
+    if len(series.paced) < UNTRIED or not series.line_is_fast or any(not s.is_slow for s in everywhere):
         return None
     symptom = "throttle" if series.is_held_down else "slow"
     facts = [*_all(series), *(w for s in everywhere if s is not series for w in s.own)]

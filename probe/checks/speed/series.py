@@ -43,7 +43,9 @@ APART, TRIES, TRIES_LOSSY = 2.5, 3, 5
 LOSSY = 0.01
 # Rates that somebody sets differ by no more than this from try to try, and drop packets in each try to keep them, so
 # many times more often than the line does elsewhere.
-STEADY, MORE_DROPS = 1.3, 4
+STEADY, MORE_DROPS = 1.2, 4
+# Without a trial of the name, one more try.
+UNTRIED = TRIES + 1
 # What a line's other transfers need in number to speak for it.
 OTHERS = 3
 
@@ -131,7 +133,7 @@ class Series:
             return False
         if len(others) >= OTHERS and max(others) < APART * self.pace:
             return False
-        if len(refs) >= TRIES:
+        if len(refs) >= UNTRIED:
             return True
         return median(others) >= APART * self.pace if len(others) >= OTHERS else None
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from probe.checks.question import Question
 from probe.checks.speed.freeze import PASSES, Freeze, freeze_of
-from probe.checks.speed.series import TRIES, Series, series_of
+from probe.checks.speed.series import TRIES, UNTRIED, Series, series_of
 from probe.checks.speed.transfers import raw_bytes
 from probe.checks.web.again import control_settled
 from probe.checks.web.common import genuine
@@ -110,10 +110,10 @@ class _Asking:
         other = self._other_address(everywhere, most)
         if other is not None:
             yield other
-        elif self.question.helpers and len(series.refs) < min(own, TRIES):
+        elif self.question.helpers and len(series.refs) < min(own, UNTRIED):
             n = len(series.refs) + 1
             yield AskBytes(self.question.helpers[0], most, n, LINE, self.question.gap_s(n))
-        elif own < TRIES:
+        elif own < UNTRIED:
             yield self._again(series, most)
 
     @property

@@ -42,6 +42,7 @@ HTTP = Domain(
     path=("proven", "unproven"),
     never_bare=("blockpage", "redirect"),
 )  # fmt: skip
+ANSWERS = ("refusal", "status", "differs")
 BROKEN = ("timeout", "reset", "eof", "truncated", "garbled")
 _WORDS = {
     "generic_timeout_error": "timeout",
@@ -91,7 +92,8 @@ def _is_fetch_of(walk: Tried, target: Target) -> bool:
 def _repeat(pairing: Pairing, judged: list[Page], pages: list[Page]) -> str:
     """Whether some address gave both the page and a failure; else whether it failed more often than noise explains."""
     bad = {p.walk.ip for p in judged if p.word != "none"}
-    if any(p.word == "none" and p.walk.ip in bad for p in pages):
+    broken = bool(judged) and judged[0].word in BROKEN
+    if any((p.word == "none" or (broken and p.word in ANSWERS)) and p.walk.ip in bad for p in pages):
         return "mixed"
     return "repeated" if pairing.line.weigh((p.fetch for p in judged), (), "walks") == "apart" else "once"
 
@@ -105,9 +107,13 @@ def _judged(pairing: Pairing, pages: list[Page]) -> list[Page]:
     pages = [p for p in pages if p.walk.proven] or pages
     good = [p for p in pages if p.word == "none"]
     bad = [p for p in pages if p.word != "none"]
+    if not good and any(p.word in BROKEN for p in bad):
+        # What the server answered, whatever it was, came through: beside it a broken exchange may be noise.
+        good, bad = [p for p in bad if p.word not in BROKEN], [p for p in bad if p.word in BROKEN]
     if good and pairing.line.weigh((p.fetch for p in bad), (p.fetch for p in good), "walks") == "noise":
         return good
-    return bad or good
+    # One try in which the server was seen to hold its page back speaks for the others: that is nobody else's doing.
+    return [p for p in (*good, *bad) if p.word == "held"] or bad or good
 
 
 def _page(pairing: Pairing, walk: Tried, theirs: list[Tried]) -> Page:

@@ -12,6 +12,7 @@ import trio
 
 from probe.app.judge import HEADLINE, field_measurements, rejudge
 from probe.app.sitting import Item, Plan, Sitting, traffic
+from probe.checks import FIELD_CHECKS
 from probe.checks.question import Door
 from probe.engine import Stop
 from probe.model.errors import StoreError
@@ -161,7 +162,7 @@ async def test_canaries_are_facts_but_no_field_measurements(
 ) -> None:
     seen = await sit(store, plan(FINE))
     checks = dict(store.query("SELECT checks, count(*) FROM measurement WHERE run_id = ? GROUP BY 1", (RUN.run_id,)))
-    assert checks == {"line": 1, "web": 1}
+    assert checks == {"line": 1, ",".join(FIELD_CHECKS): 1}
     assert [m.url for m in field_measurements(store)] == [FINE]
     assert {o.host for o in seen.facts} >= {"dull.example", "fine.example"}
 
