@@ -80,6 +80,18 @@ def _slow(site: dict[str, Any], request: Request) -> Response:
     return Response(200, body, pause_s=2.5, drip_s=0.8)
 
 
+def _tarpit(site: dict[str, Any], request: Request) -> Response:
+    """A server that is patient with visitors whom it dislikes: four kilobytes a second."""
+    body = page(site, request).body
+    return Response(200, body + b"<p>more of it</p>\n" * ((49_152 - len(body)) // 18), drip_s=2.0)
+
+
+def _held(site: dict[str, Any], request: Request) -> Response:
+    """Half of the page, and then nothing, on a connection that stays open."""
+    body = page(site, request).body
+    return Response(200, body, drip_s=90.0)
+
+
 def _loop(site: dict[str, Any], request: Request) -> Response:
     number = int(request.path.rpartition("/")[2] or "0") if request.path[1:].isdigit() else 0
     return redirect(f"https://{request.host}/{(number + 1) % 3}")
@@ -156,6 +168,8 @@ MANNERS: dict[str, Manner] = {
     "too_many": _too_many,
     "too_many_here": _only(_too_many, False),
     "slow": _slow,
+    "tarpit_here": _only(_tarpit, False),
+    "held_here": _only(_held, False),
     "loop": _loop,
     "cookie": _cookie,
     "huge": _huge,

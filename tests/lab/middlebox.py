@@ -155,7 +155,7 @@ class Middlebox:
             answer = forged_answer(packet.payload, rule, asked[1] if asked else "A")
             return Verdict(passes=rule.also, back=[build_udp_back(packet, answer)])
         flow.struck = rule
-        if rule.do in ("truncate", "freeze", "police", "delay", "pass"):
+        if rule.do in ("truncate", "freeze", "police", "shape", "delay", "pass"):
             return Verdict()
         if rule.do == "divert":
             return Verdict(divert=True)
@@ -187,7 +187,7 @@ class Middlebox:
 
     def _again(self, packet: Packet, flow: Flow, rule: Rule) -> Verdict:
         """A further outward packet of a connection that a rule has in hand."""
-        if rule.do in ("truncate", "freeze", "police", "delay", "pass"):
+        if rule.do in ("truncate", "freeze", "police", "shape", "delay", "pass"):
             return Verdict(passes=not flow.silenced)
         if rule.do == "divert":
             return Verdict(divert=True)
@@ -207,6 +207,8 @@ class Middlebox:
         if rule.do == "delay":
             return Verdict(delay_s=rule.delay_ms / 1000)
         size = len(packet.payload)
+        if rule.do == "shape":
+            return _queued(flow, rule, len(packet.data), now_s)
         if rule.do == "police":
             flow.tokens = min(16_000.0, flow.tokens + (now_s - flow.filled_s) * rule.rate_bps / 8)
             flow.filled_s = now_s
@@ -228,6 +230,15 @@ class Middlebox:
         fields = f"Content-Type: text/html\r\nContent-Length: {len(self._notice)}\r\nConnection: close"
         head = f"HTTP/1.1 200 OK\r\n{fields}\r\n\r\n"
         return head.encode() + self._notice
+
+
+def _queued(flow: Flow, rule: Rule, size: int, now_s: float) -> Verdict:
+    """One packet after the other at the rate; what would wait for more than a second is lost."""
+    begins_s = max(now_s, flow.filled_s)
+    if begins_s - now_s > 1.0:
+        return Verdict(passes=False)
+    flow.filled_s = begins_s + size * 8 / rule.rate_bps
+    return Verdict(delay_s=flow.filled_s - now_s)
 
 
 def _redirect(to: str) -> bytes:

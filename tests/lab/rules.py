@@ -13,7 +13,7 @@ Where = Literal["access", "censor", "core", "resolver"]
 Sight = Literal["query", "sni", "host", "url", "data", "address", "any"]
 Deed = Literal[
     "drop", "reset", "refuse", "icmp", "fin", "alert", "page", "redirect", "divert", "truncate", "freeze", "police",
-    "delay", "forge", "nxdomain", "empty", "refused", "servfail", "pass",
+    "shape",     "delay", "forge", "nxdomain", "empty", "refused", "servfail", "pass",
 ]  # fmt: skip
 
 # What a DNS deed answers with (RFC 1035 section 4.1.1): rcode, or None where an address is given.
@@ -38,7 +38,8 @@ class Rule:
     residual_s  how long client, server and port stay hit afterwards
     after_s     idle until so long after the lab's first packet; `until_s` the end, 0 none
     after_bytes of the far end's answer that come through first (truncate, freeze)
-    rate_bps    what is let through (police); `delay_ms` for each packet of the answer
+    rate_bps    what is let through: by dropping (police), by a queue of a second (shape)
+    delay_ms    for each packet of the answer
     """
 
     at: Where = "censor"
