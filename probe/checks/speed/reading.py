@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from probe.checks.speed.freeze import Freeze, freeze_of
-from probe.checks.speed.series import TRIES, UNTRIED, Series, series_of
+from probe.checks.speed.series import LATE_TRIES, UNTRIED, Series, series_of
 from probe.checks.speed.transfers import transfer_of
 from probe.checks.web.common import genuine, is_portal
 from probe.checks.web.reading import chain
@@ -53,7 +53,7 @@ def _frozen(pairing: Pairing, target: Target, hop: int, freeze: Freeze) -> Findi
 
 
 def _delayed(pairing: Pairing, target: Target, hop: int, series: Series) -> Findings | None:
-    if len(series.lates) < TRIES or len(series.trials) < TRIES or series.late_flip != "flips":
+    if min(len(series.lates), len(series.trials)) < LATE_TRIES or series.late_flip != "flips":
         return None
     proof = "sni" if target.scheme == "https" else "host"
     note = f"by {min(series.lates) / 1e6:.1f} s at least"

@@ -44,8 +44,11 @@ LOSSY = 0.01
 # Rates that somebody sets differ by no more than this from try to try, and drop packets in each try to keep them, so
 # many times more often than the line does elsewhere.
 STEADY, MORE_DROPS = 1.2, 4
-# Without a trial of the name, one more try.
-UNTRIED = TRIES + 1
+# Without a trial of the name more tries are needed: what is seen then is a slow site, and packets that are lost.
+UNTRIED = TRIES + 2
+# How late a packet is depends on the buffers it meets, which nobody but a delay empties and fills in turn: an innocent
+# name's are so many times less late, and the site's own alike.
+LATE_TRIES, PROMPT, ALIKE = 4, 4, 1.5
 # What a line's other transfers need in number to speak for it.
 OTHERS = 3
 
@@ -142,8 +145,10 @@ class Series:
         """The same rate in each try, and packets lost in each to keep it: what policing does, and full queues. A server
         that takes its time loses none."""
         paces = [t.pace(self.size) for t in self.paced]
-        line = max((t.disorder for t in self.refs), default=0.0)
-        dropped = all(t.disorder and t.disorder >= MORE_DROPS * line for t in self.paced)
+        # Half a segment more than were seen, so that a few orderly transfers do not make a line faultless.
+        line = (sum(t.drops for t in self.refs) + 0.5) / max(1, sum(t.segments for t in self.refs))
+        own = sum(t.drops for t in self.paced) / max(1, sum(t.segments for t in self.paced))
+        dropped = all(t.drops for t in self.paced) and bool(self.refs) and own >= MORE_DROPS * line
         return dropped and max(paces) <= STEADY * min(paces)
 
     @property
@@ -158,7 +163,8 @@ class Series:
         """The packet that carried the name was acknowledged late in each try, and not late at the control."""
         mine = [w for w in self.own if late_us(w) is not None]
         theirs = [late for w in self.theirs if (late := late_us(w)) is not None]
-        return bool(mine) and all(map(is_late, mine)) and bool(theirs) and max(theirs) < LATE_US / 2
+        alike = max(self.lates, default=0) <= ALIKE * min(self.lates, default=0)
+        return bool(mine) and all(map(is_late, mine)) and alike and bool(theirs) and max(theirs) < LATE_US / 2
 
     @property
     def lates(self) -> tuple[int, ...]:
@@ -171,7 +177,7 @@ class Series:
         found = [late for w in self.trials if (late := late_us(w)) is not None]
         if not found:
             return "none" if not self.trials else "mute"
-        return "flips" if max(found) * 4 <= min(self.lates) else "same"
+        return "flips" if max(found) * PROMPT <= min(self.lates) else "same"
 
 
 def _is_slow(here: Transfer, there: Transfer) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from probe.checks.question import Question
 from probe.checks.speed.freeze import PASSES, Freeze, freeze_of
-from probe.checks.speed.series import TRIES, UNTRIED, Series, series_of
+from probe.checks.speed.series import LATE_TRIES, UNTRIED, Series, series_of
 from probe.checks.speed.transfers import raw_bytes
 from probe.checks.web.again import control_settled
 from probe.checks.web.common import genuine
@@ -91,9 +91,9 @@ class _Asking:
         tried = len(series.trials)
         if series.late_flip in ("same", "mute") or not self._has_name:
             return
-        if tried < min(len(series.lates), TRIES):
+        if tried < min(len(series.lates), LATE_TRIES):
             yield self._trial(tried + 1, 0 if self._secure else LATE_BYTES)
-        elif len(series.lates) < TRIES:
+        elif len(series.lates) < LATE_TRIES:
             yield self._again(series, 0 if self._secure else LATE_BYTES)
 
     def slow(self, series: Series, everywhere: tuple[Series, ...]) -> Iterator[Step]:

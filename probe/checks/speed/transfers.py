@@ -57,9 +57,19 @@ class Transfer:
         return min(size, self.size) * 1e6 / self.us_for(size)
 
     @property
+    def segments(self) -> int:
+        """Segments of TCP that came; 0 where the kernel does not tell."""
+        return self.info.segs_in if self.info else 0
+
+    @property
+    def drops(self) -> int:
+        """Segments that came out of order, because something before them was lost."""
+        return self.info.out_of_order if self.info else 0
+
+    @property
     def disorder(self) -> float:
-        """The share of segments that came out of order, because something before them was lost."""
-        return self.info.out_of_order / max(1, self.info.segs_in) if self.info else 0.0
+        """Their share."""
+        return self.drops / max(1, self.segments)
 
 
 def slow_start_us(size: int, rtt_us: int) -> int:
