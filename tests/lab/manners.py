@@ -170,6 +170,7 @@ MANNERS: dict[str, Manner] = {
     "slow": _slow,
     "tarpit_here": _only(_tarpit, False),
     "held_here": _only(_held, False),
+    "any_name": _huge,
     "loop": _loop,
     "cookie": _cookie,
     "huge": _huge,

@@ -62,7 +62,9 @@ class Origins:
         await serve_over_tls(Rewound(stream, hello), context, ends, handler)
 
     def _at(self, name: str, local: str) -> dict[str, Any] | None:
-        row = self._by_name.get(name)
+        row, there = self._by_name.get(name), self._by_address.get(local)
+        if row is None and there and there["site"]["manner"] == "any_name":
+            return there
         return row if row is not None and local in (*row["v4"], *row["v6"]) else None
 
     def _context(self, row: dict[str, Any] | None, local: str) -> ssl.SSLContext:

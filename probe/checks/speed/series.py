@@ -101,12 +101,14 @@ class Series:
 
     @cached_property
     def flip(self) -> Trials:
-        """What transfers under an innocent name say: there were none; each was far faster; some was not; or some moved
-        too little to be compared (another page, or an error)."""
+        """What transfers under an innocent name say: there were none; each was far faster; some was not; or some cannot
+        be compared, since little moved (another page, or an error) or by another version of HTTP, which may be another
+        server's."""
         found = [transfer_of(w) for w in self.trials if w.page is not None or not w.shaken]
         if not found:
             return "none"
-        moved = [t for t in found if t is not None and t.size >= LEAST]
+        protocol = self.paced[0].protocol
+        moved = [t for t in found if t is not None and t.size >= LEAST and t.protocol == protocol]
         if any(not self._is_apart(t) for t in moved):
             return "same"
         return "flips" if len(moved) == len(found) else "mute"

@@ -57,6 +57,11 @@ class Transfer:
         return min(size, self.size) * 1e6 / self.us_for(size)
 
     @property
+    def protocol(self) -> str | None:
+        """HTTP/1.1 or HTTP/2, where it is a page."""
+        return self.of.detail.protocol if isinstance(self.of.detail, HttpFetch) else None
+
+    @property
     def segments(self) -> int:
         """Segments of TCP that came; 0 where the kernel does not tell."""
         return self.info.segs_in if self.info else 0

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from probe.checks import CHECKS
+from probe.model.kinds import HttpFetch
 from probe.model.step import AskBytes, AskLine, Step, Walk
 from tests.cases.build import HELPER, OTHER_SITE, SITE
 from tests.cases.timed import Flow, Flows, Timed, size_of
@@ -129,3 +130,13 @@ def test_a_helper_times_nothing() -> None:
 def test_nothing_is_timed_before_the_control_has_spoken() -> None:
     world = Timed(policed_name, helpers=(HELPER, "https://other.example"))
     assert not world.play()
+
+
+def test_another_version_of_http_is_another_servers_and_shows_nothing() -> None:
+    world = Timed(policed_name)
+    world.play()
+    assert world.said() == "tls.throttle.sni"
+    for o in tuple(world.here.facts):
+        if isinstance(o.detail, HttpFetch) and o.why == "name trial: speed":
+            world.here.facts[o.seq] = replace(o, detail=replace(o.detail, protocol="HTTP/2"))
+    assert world.said() == "ok"
