@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from probe.checks import Question
+from probe.checks.speed.series import UNTRIED
+from probe.checks.speed.steps import MOST_WALKS, REPEAT_MOST
 from probe.checks.web.astray import TRIES
 from probe.checks.web.born import COMPARED
 from probe.checks.web.injected import MOST_SILENCES
@@ -18,5 +20,7 @@ def trials(helpers: tuple[str, ...]) -> list[str]:
         f"to one address of the target: at most {MOST_TRIES + COMPARED + 1} hellos that live for some hops only",
         f"to UDP port 53 of {nobody}: at most {2 * MOST_SILENCES} questions about the target's name and an innocent "
         f"one, and {MOST_TRIES} that live for some hops only",
+        f"to two addresses of the target, where its page is slow: at most {MOST_WALKS} requests for {REPEAT_MOST} "
+        f"bytes each, with its own name and an innocent one" + (f"; to a helper: {UNTRIED} of them" if helpers else ""),
         f"to the resolvers: {2 * TRIES} questions each about an innocent name, and one below the target's",
     ]

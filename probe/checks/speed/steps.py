@@ -3,7 +3,8 @@
 One address of one URL of the chain is looked into, one step after the other, so that no try competes with another:
 an innocent name, the site's own again, and so on in turn, spaced. It stops as soon as the difference is gone. Where an
 innocent name yields nothing to compare with, bytes from a helper tell how fast the line is, and another address of the
-site whether it is this one's own trouble. All in all that is ten parts of a page at most, of `REPEAT_MOST` bytes.
+site whether it is this one's own trouble. All in all that is `MOST_WALKS` walks to the site at most, for `REPEAT_MOST`
+bytes each, and `UNTRIED` times as many bytes from a helper.
 
 An innocent name in the handshake, the site's own in the request: only what the path can read is changed, so that the
 same bytes come where the server takes it. It goes to the site's own address.
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 from probe.checks.question import Question
 from probe.checks.speed.freeze import PASSES, Freeze, freeze_of
-from probe.checks.speed.series import LATE_TRIES, UNTRIED, Series, series_of
+from probe.checks.speed.series import LATE_TRIES, TRIES_LOSSY, UNTRIED, Series, series_of
 from probe.checks.speed.transfers import raw_bytes
 from probe.checks.web.again import control_settled
 from probe.checks.web.common import genuine
@@ -34,6 +35,8 @@ REPEAT_S, REPEAT_LEAST, REPEAT_MOST = 8, 49_152, 131_072
 # A late answer needs no more than its beginning; a freeze so much more than the place where it stood still.
 LATE_BYTES, BEYOND = 16_384, 32_768
 AGAIN, OTHER_ADDRESS, LINE = f"{SPEED}: again", f"{SPEED}: another address", f"{SPEED}: the line itself"
+# An innocent name in each of so many tries, the site's own in all but the first, and another address.
+MOST_WALKS = 2 * TRIES_LOSSY
 _NOTHING = Reference("")
 
 
