@@ -15,7 +15,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from probe.model.observation import DnsLookup, Observation, TcpConnect, TcpInfo
+from probe.model.kinds import DnsLookup, TcpConnect, TcpInfo
+from probe.model.observation import Observation
 
 # Seconds between two decisions: several round trips of a slow line, so that the last decision shows before the next.
 EPOCH_S = 2.0

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from probe.model.observation import DnsLookup, HttpFetch, Observation, TcpConnect, TcpInfo
+from probe.model.kinds import DnsLookup, HttpFetch, TcpConnect, TcpInfo
+from probe.model.observation import Observation
 from probe.net.pace import LAG_US, MOST, START, Pace
 
 
