@@ -118,15 +118,17 @@ def _is_heard(walk: Tried) -> bool:
 
 
 def is_too_early(pairing: Pairing, target: Target, ip: str) -> bool:
-    """Every broken handshake at the address ended sooner than the server could have ended it."""
+    """Most broken handshakes at the address, and several for the host's own name, ended sooner than the server could
+    have ended them. One that ended later says nothing: it may be this machine that was late to look."""
     walks = [w for w in (*pairing.here, *pairing.trials) if (w.ip, w.port) == (ip, target.port)]
-    after = [us for w in walks if ending(w) in SENT and (us := _answer_us(w)) is not None]
+    ended = [(us, w) for w in walks if ending(w) in SENT and (us := _answer_us(w)) is not None]
     floor_us, exchanged = _floor_us(walks)
-    if len(after) < ENDINGS or floor_us is None:
+    if floor_us is None:
         return False
-    if exchanged:
-        return max(after) < TOO_EARLY * floor_us
-    return len(after) >= CONNECTIONS and max(after) < min(TOO_EARLY_BY_SYN * floor_us, floor_us - MARGIN_US)
+    limit_us = TOO_EARLY * floor_us if exchanged else min(TOO_EARLY_BY_SYN * floor_us, floor_us - MARGIN_US)
+    early = [w for us, w in ended if us < limit_us]
+    enough = len(early) >= (ENDINGS if exchanged else CONNECTIONS) and 2 * len(early) > len(ended)
+    return enough and sum(not w.is_trial for w in early) >= ENDINGS
 
 
 def _answer_us(walk: Tried) -> int | None:
