@@ -59,9 +59,13 @@ def _of_name(pairing: Pairing, target: Target, ips: Sequence[str], proof: Proof)
         hop = located(target.host, mine, kind_of(pairing.here, target.host, ip, target.port))
         if hop is None:
             continue
+        reached = _reached(target.host, mine, hop)
+        if hop == 1 and reached:
+            # The server itself is the next machine (a site in our own house, a tunnel's end): no hop could tell them
+            # apart.
+            continue
         if is_at_home(pairing, hop):
             return replace(proof, word="home", locus=home_locus(pairing), located=hop)
-        reached = _reached(target.host, mine, hop)
         if reached is False:
             return replace(proof, locus="path", located=hop)
         if reached and proof.word != "elsewhere":
