@@ -153,8 +153,9 @@ def _alive(facts: tuple[Observation, ...]) -> bool:
 
 
 def was_busy(o: Observation) -> bool:
-    """The machine was too late for this timeout to mean anything (a saturated loop invents latency)."""
-    lag = getattr(o.detail, "lag_us", 0)
+    """The machine was too late for this timeout to mean anything (a saturated loop invents latency). What did arrive,
+    a page, a denial or a reset, arrived however late we looked."""
+    lag = getattr(o.detail, "lag_us", 0) if o.failure == "generic_timeout_error" else 0
     return bool(lag) and lag > max(LAG_FLOOR_US, o.took_us // 4)
 
 
