@@ -7,11 +7,9 @@
     [[rule]]                 what is done to packets: see `tests.lab.rules.Rule`; `names` default to the site's name,
                              `addresses` are numbers of the site's addresses (from 0; 6 before it means IPv6: "6:0"),
                              words of a place (isp, helper, portal, doh, dot) or addresses
-    [line]                   the volunteer's line: rtt_ms, loss, rate_bps, abroad_ms, ipv6
-    [run]                    control (helper, none, down, refused), clock_s (how wrong the volunteer's clock is),
-                             canaries (their number), alone (a lab of its own), args (more of the command line)
-    [truth]                  outcome (one word or several), layer, techniques (any of them, prefixes count), reason,
-                             locus, hop
+    [line]                   the volunteer's line: see `LineSpec`
+    [run]                    how it is measured: see `RunSpec`
+    [truth]                  see `Truth`
 
 Cases with equal line and run, and whose rules touch nothing but their own sites, share a lab and a sitting.
 """
@@ -24,15 +22,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.lab.line import Line
+
+# Cases in one lab, at most.
+LARGEST = 30
 FOLDER = Path(__file__).parent.parent / "cases" / "lab"
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One site. `v4` and `v6` count its addresses. `alpn` is what its TLS offers; empty means no TLS. `manner` is how
-    it answers (see `tests.lab.origins.MANNERS`); `cert` is ok, expired, other_name, self_signed, unknown_ca or
-    future; `plain` what port 80 does: page, to_https, closed. `here` and `there` pin the number of the addresses that
-    resolvers give to the volunteer and to the control; None gives all. `cname` puts an alias in between."""
+    """One site. `v4` and `v6` count its addresses. `alpn` is what its TLS offers; empty means no TLS; `tls` the newest
+    version that it speaks ("1.2") where that is not 1.3. `manner` is how it answers (see `tests.lab.manners`); `cert`
+    is ok, expired, other_name, self_signed or unknown_ca; `plain` what port 80 does: page, to_https, closed. `here` and
+    `there` pin the number of the addresses that resolvers give to the volunteer and to the control; None gives all.
+    `rotate` is how many of them one answer has, others each time; 0 means all. `stray` are addresses ("0", "6:0") whose
+    server does not know the site. `cname` puts an alias in between. `dns` is nxdomain, servfail, bogus (signatures
+    that do not fit: validating resolvers refuse, which the public ones are), bogus_here (only the ISP's validates), or
+    the address that its owner wrote in by mistake. `server` is nginx where the real one is to serve it."""
 
     name: str
     v4: int = 1
@@ -44,9 +50,13 @@ class Site:
     to: str = ""
     here: tuple[int, ...] | None = None
     there: tuple[int, ...] | None = None
+    rotate: int = 0
+    stray: tuple[str, ...] = ()
+    tls: str = ""
     cname: str = ""
     dns: str = ""
     www: bool = False
+    server: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -54,20 +64,29 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
-class LineSpec:
-    rtt_ms: float = 10.0
-    loss: float = 0.0
-    rate_bps: float = 0.0
-    abroad_ms: float = 20.0
+class LineSpec(Line):
+    """The volunteer's line (`tests.lab.line.Line` has the rest of its keys), and the families that it has."""
+
     ipv6: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    control: str = "helper"
+    """How a case is measured. `control` names the helpers that are asked, in order: helper (honest), abroad (honest,
+    elsewhere), none, down, or a word of `tests.lab.liar.LIES`. `clock_s` is how wrong the volunteer's clock is; `trust`
+    what the volunteer trusts: ok, old (no root of the lab), expired (the root, out of date), national (the censor's
+    authority as well). `asleep` = [after, for] seconds: the machine sleeps in mid-run. `resolver` is unbound where that
+    is to be the ISP's resolver. `canaries` is their number; `urls` are measured in the same run and judged by nobody;
+    `args` are more words of the command line; `alone` asks for a lab of its own."""
+
+    control: tuple[str, ...] = ("helper",)
     clock_s: int = 0
+    trust: str = "ok"
+    asleep: tuple[float, ...] = ()
+    resolver: str = ""
     canaries: int = 3
     alone: bool = False
+    urls: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
 
 
@@ -98,6 +117,11 @@ class LabCase:
     run: RunSpec
     truth: Truth
     skip: str = field(default="")
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Programs that must be installed for it."""
+        return frozenset(filter(None, (self.run.resolver, *(site.server for site in self.sites))))
 
     @property
     def group(self) -> str:
@@ -131,7 +155,7 @@ def read(table: dict[str, Any]) -> LabCase:
         sites=tuple(sites),
         rules=tuple(table.get("rule", ())),
         line=LineSpec(**table.get("line", {})),
-        run=RunSpec(**_tuples(table.get("run", {}))),
+        run=_run(table.get("run", {})),
         truth=Truth(
             outcome=_words(truth["outcome"]),
             layer=_words(truth.get("layer", ())),
@@ -142,6 +166,12 @@ def read(table: dict[str, Any]) -> LabCase:
         ),
         skip=table.get("skip", ""),
     )
+
+
+def _run(row: dict[str, Any]) -> RunSpec:
+    values = _tuples(row)
+    control = _words(values.get("control", "helper"))
+    return RunSpec(**values | {"control": ("helper", "abroad") if control == ("two",) else control})
 
 
 def _site(row: dict[str, Any], name: str) -> Site:
@@ -156,7 +186,7 @@ def _tuples(row: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
 
 
-def grouped(cases: tuple[LabCase, ...], largest: int = 40) -> tuple[tuple[LabCase, ...], ...]:
+def grouped(cases: tuple[LabCase, ...], largest: int = LARGEST) -> tuple[tuple[LabCase, ...], ...]:
     """Cases put into labs, the biggest labs first; none holds more than `largest`."""
     groups: dict[str, list[LabCase]] = {}
     for case in cases:

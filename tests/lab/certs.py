@@ -24,14 +24,28 @@ class Notary:
         self._honest = Authority("Lab", folder)
         self._stranger = Authority("National Gateway", folder, intermediate=False)
         self.root_pem = self._honest.root_pem
-        self._held: dict[tuple[tuple[str, ...], tuple[str, ...], str], ssl.SSLContext] = {}
+        self._held: dict[tuple[tuple[str, ...], tuple[str, ...], str, str], ssl.SSLContext] = {}
 
-    def context(self, names: tuple[str, ...], alpn: tuple[str, ...] = BOTH, cert: str = "ok") -> ssl.SSLContext:
-        """A server context. `cert` is a word of `Site.cert`."""
-        key = (names, alpn, cert)
+    def context(
+        self, names: tuple[str, ...], alpn: tuple[str, ...] = BOTH, cert: str = "ok", newest: str = ""
+    ) -> ssl.SSLContext:
+        """A server context. `cert` and `newest` are words of `Site.cert` and `Site.tls`."""
+        key = (names, alpn, cert, newest)
         if key not in self._held:
             self._held[key] = self._make(names, alpn, cert)
+            if newest == "1.2":
+                self._held[key].maximum_version = ssl.TLSVersion.TLSv1_2
         return self._held[key]
+
+    def trust_pem(self, word: str) -> bytes:
+        """What a volunteer trusts who has this lab's root, an expired copy of it, or the censor's authority as well."""
+        if word == "national":
+            return self.root_pem + self._stranger.root_pem
+        return _expired(self.root_pem) if word == "expired" else self.root_pem
+
+    def pem(self, names: tuple[str, ...]) -> bytes:
+        """Key and chain for a server that is not ours."""
+        return self._honest.issue(names)
 
     def _make(self, names: tuple[str, ...], alpn: tuple[str, ...], cert: str) -> ssl.SSLContext:
         if cert == "self_signed":
@@ -68,3 +82,21 @@ class Notary:
         held.unlink()
         context.set_alpn_protocols(list(alpn))
         return context
+
+
+def _expired(root_pem: bytes) -> bytes:
+    """The same authority, name and key, as an old trust store holds it: its time is over. What signs it does not
+    matter, since nobody checks that of a root."""
+    root, key = x509.load_pem_x509_certificate(root_pem), ec.generate_private_key(ec.SECP256R1())
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(root.subject)
+        .issuer_name(root.issuer)
+        .public_key(root.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(root.not_valid_before_utc - datetime.timedelta(days=3000))
+        .not_valid_after(root.not_valid_before_utc)
+    )
+    for extension in root.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

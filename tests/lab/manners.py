@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import gzip
 import os
+import time
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from probe.app.demo import pages
 from probe.app.demo.webserver import Request, Response
-from tests.lab.atlas import CONTROL
+from tests.lab.atlas import ABROAD, CONTROL
 
 _MEGABYTE = 1_000_000
 _COOKIE = "seen=1"
+# A server that counts its visitors: how many requests each may make, and in how many seconds.
+_LIMIT, _LIMIT_S = 3, 30.0
+_heard: dict[tuple[str, str], list[float]] = {}
+_turns: Counter[str] = Counter()
 
 Manner = Callable[[dict[str, Any], Request], Response]
 
 
 def is_control(request: Request) -> bool:
-    return request.peer in CONTROL
+    return request.peer in (*CONTROL, *ABROAD)
 
 
 def page(site: dict[str, Any], request: Request) -> Response:
@@ -152,12 +159,65 @@ def _language(site: dict[str, Any], request: Request) -> Response:
     return Response(200, pages.site_page(key, f"Pages of {site['name']}").encode())
 
 
+def _limited(site: dict[str, Any], request: Request) -> Response:
+    """So many requests in so much time for each visitor."""
+    now, key = time.monotonic(), (site["name"], request.peer)
+    recent = [at for at in _heard.get(key, ()) if at > now - _LIMIT_S]
+    _heard[key] = [*recent, now]
+    return page(site, request) if len(recent) < _LIMIT else _too_many(site, request)
+
+
+def takes_turns(name: str, of: int = 3) -> bool:
+    """True for every so-manieth visitor: the one whom the broken server behind the balancer gets."""
+    _turns[name] += 1
+    return _turns[name] % of == 0
+
+
+def _one_backend(site: dict[str, Any], request: Request) -> Response:
+    return short(502, "Bad gateway", "nginx") if takes_turns(site["name"]) else page(site, request)
+
+
+def _later(site: dict[str, Any], request: Request) -> Response:
+    """The front door takes its time, and leads to the page."""
+    if request.path != "/":
+        return page(site, request)
+    answer = redirect(f"{'https' if request.secure else 'http'}://{request.host}/page")
+    return replace(answer, pause_s=3.0)
+
+
+def _late(site: dict[str, Any], request: Request) -> Response:
+    return replace(page(site, request), pause_s=8.0)
+
+
+def _cut(site: dict[str, Any], request: Request) -> Response:
+    """A length is announced and less is sent."""
+    return replace(page(site, request), cut_after=6000)
+
+
+def _members(site: dict[str, Any], request: Request) -> Response:
+    return short(401, "Members only", "Name and password, please.", ("www-authenticate", "Basic realm=members"))
+
+
+def _empty(site: dict[str, Any], request: Request) -> Response:
+    return Response(200)
+
+
 def _geo_goal(site: dict[str, Any], request: Request) -> Response:
     return page(site, request) if is_control(request) else redirect(site["to"])
 
 
 MANNERS: dict[str, Manner] = {
     "page": page,
+    "limited": _limited,
+    "one_backend": _one_backend,
+    "later": _later,
+    "late": _late,
+    "cut": _cut,
+    "members": _members,
+    "empty": _empty,
+    "challenge_here": _only(_challenge, False),
+    "legal_here": _only(_legal, False),
+    "too_many_there": _only(_too_many, True),
     "dynamic": _dynamic,
     "challenge": _challenge,
     "challenge_there": _only(_challenge, True),
@@ -185,5 +245,12 @@ MANNERS: dict[str, Manner] = {
     "login": _login,
     "language": _language,
 }  # fmt: skip
-# Manners below HTTP: what the server does to a connection. `serve.py` carries them out.
-RAW_MANNERS = frozenset({"reset_hello", "silent_hello", "alert_hello", "close_hello", "slowloris", "reset_request"})
+# Manners below HTTP, carried out by `tests.lab.origins`: what the server does to a connection; to the control alone
+# (`_there`), to hellos like the prober's, to every third one, as a broken server behind a balancer does.
+RAW_MANNERS = frozenset(
+    {
+        "reset_hello", "silent_hello", "alert_hello", "close_hello", "slowloris", "reset_request",
+        "reset_hello_there", "silent_hello_there", "picky_hello", "one_backend_hello", "one_backend_expired",
+        "no_length",
+    }
+)  # fmt: skip

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
+from tests.lab.deeds import AT_THE_ANSWER, Flow, Verdict, at_the_answer, reset_of, said
 from tests.lab.packet import (
     ACK,
     FIN,
     PSH,
     RST,
+    SYN,
     TCP,
     UDP,
     Packet,
@@ -24,52 +25,25 @@ from tests.lab.packet import (
 )
 from tests.lab.rules import Rule, Seen, forged_answer, question_of
 
-# A fatal alert, access_denied (RFC 8446 section 6): the wording some filters use.
-_ALERT = bytes((21, 3, 3, 0, 2, 2, 49))
 _ADMIN_PROHIBITED = {4: (3, 13), 6: (1, 1)}
 _DNS_DEEDS = ("forge", "nxdomain", "empty", "refused", "servfail")
-
 Key = tuple[bytes, bytes, int, int, int]
-
-
-@dataclass(slots=True)
-class Verdict:
-    """What becomes of a packet: does it go on (after a delay, or to the box), and what is sent besides: `back` to
-    where it came from, `on` to where it was going."""
-
-    passes: bool = True
-    divert: bool = False
-    delay_s: float = 0.0
-    back: list[Packet] = field(default_factory=list)
-    on: list[Packet] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Flow:
-    """A connection as the router knows it. `struck` is the rule that has it in hand."""
-
-    dice: float
-    seen: Seen = field(default_factory=Seen)
-    struck: Rule | None = None
-    silenced: bool = False
-    answered: int = 0
-    tokens: float = 8000.0
-    filled_s: float = 0.0
-    spared: bool = False
 
 
 class Middlebox:
     """One router's rules and its memory of connections. `address` maps 4 and 6 to its own addresses."""
 
-    def __init__(self, rules: Sequence[Rule], address: dict[int, bytes], notice: bytes, seed: int = 0) -> None:
+    def __init__(self, rules: Sequence[Rule], address: dict[int, bytes], seed: int = 0) -> None:
         self._rules = tuple(rules)
         self._by_query = [r for r in rules if r.on == "query"]
-        self._by_name = [r for r in rules if r.on in ("sni", "host", "url")]
+        self._by_name = [r for r in rules if r.on in ("sni", "hello", "host", "url")]
+        self._by_syn_ack = [r for r in rules if r.on == "syn_ack"]
         self._by_data = [r for r in rules if r.on == "data"]
         self._by_address = [r for r in rules if r.on in ("address", "any")]
-        self._address, self._notice = address, notice
+        self._address = address
         self._flows: dict[Key, Flow] = {}
         self._residue: dict[tuple[bytes, bytes, int], tuple[float, Rule]] = {}
+        self._recent: dict[tuple[bytes, Rule], list[float]] = {}
         self._random = random.Random(seed)
 
     @property
@@ -106,7 +80,7 @@ class Middlebox:
 
     def _trigger(self, packet: Packet, flow: Flow, now_s: float) -> Rule | None:
         """The rule that this packet sets off, if any."""
-        if packet.protocol == UDP and packet.dport == 53:
+        if packet.dport == 53 and packet.payload:
             found = self._query(packet, flow, now_s)
             if found is not None:
                 return found
@@ -127,13 +101,15 @@ class Middlebox:
         return None
 
     def _query(self, packet: Packet, flow: Flow, now_s: float) -> Rule | None:
-        asked = question_of(packet.payload)
+        # Over TCP a length goes before the message (RFC 1035 section 4.2.2).
+        asked = question_of(packet.payload[2:] if packet.protocol == TCP else packet.payload)
         if asked is None:
             return None
         name, qtype = asked
         for rule in self._by_query:
             if (
-                rule.named(name)
+                (rule.protocol == "tcp") is (packet.protocol == TCP)
+                and rule.named(name)
                 and (not rule.qtypes or qtype in rule.qtypes)
                 and self._applies(rule, packet, flow, now_s)
             ):
@@ -143,7 +119,17 @@ class Middlebox:
     def _applies(self, rule: Rule, packet: Packet, flow: Flow, now_s: float) -> bool:
         if rule.clients and packet.src not in rule.clients:
             return False
-        return _active(rule, now_s) and flow.dice < rule.part and _at(rule, packet, packet.dst, packet.dport)
+        if not (_active(rule, now_s) and flow.dice < rule.part and _at(rule, packet, packet.dst, packet.dport)):
+            return False
+        return not rule.free or self._is_too_many(rule, packet, now_s)
+
+    def _is_too_many(self, rule: Rule, packet: Packet, now_s: float) -> bool:
+        """Count a new connection of this client; True when the last minute's share is used up."""
+        recent = [at for at in self._recent.get((packet.src, rule), ()) if at > now_s - 60]
+        if packet.is_syn and len(recent) < rule.free:
+            self._recent[(packet.src, rule)] = [*recent, now_s]
+            return False
+        return packet.is_syn
 
     def _strike(self, packet: Packet, flow: Flow, rule: Rule, now_s: float) -> Verdict:
         """Do the deed to the packet that set it off."""
@@ -155,7 +141,7 @@ class Middlebox:
             answer = forged_answer(packet.payload, rule, asked[1] if asked else "A")
             return Verdict(passes=rule.also, back=[build_udp_back(packet, answer)])
         flow.struck = rule
-        if rule.do in ("truncate", "freeze", "police", "shape", "delay", "pass"):
+        if rule.do in AT_THE_ANSWER:
             return Verdict()
         if rule.do == "divert":
             return Verdict(divert=True)
@@ -176,7 +162,7 @@ class Middlebox:
             number = packet.ack if packet.flags & ACK else 0
             back = [build_tcp(packet, True, number, after, RST | ACK)]
         else:
-            body = {"fin": b"", "alert": _ALERT, "page": self._page(), "redirect": _redirect(rule.to)}[rule.do]
+            body = said(rule)
             back = [build_tcp(packet, True, packet.ack, after, PSH | ACK, body)] if body else []
             back.append(build_tcp(packet, True, packet.ack + len(body), after, FIN | ACK))
             flow.silenced = True
@@ -187,7 +173,7 @@ class Middlebox:
 
     def _again(self, packet: Packet, flow: Flow, rule: Rule) -> Verdict:
         """A further outward packet of a connection that a rule has in hand."""
-        if rule.do in ("truncate", "freeze", "police", "shape", "delay", "pass"):
+        if rule.do in AT_THE_ANSWER:
             return Verdict(passes=not flow.silenced)
         if rule.do == "divert":
             return Verdict(divert=True)
@@ -200,49 +186,17 @@ class Middlebox:
     def _inward(self, packet: Packet, flow: Flow, now_s: float) -> Verdict:
         """A packet from the far end: what it answers may be cut, slowed, or lost."""
         rule = flow.struck
-        if rule is None or rule.do in ("divert", "pass"):
-            return Verdict()
-        if flow.silenced:
-            return Verdict(passes=False)
-        if rule.do == "delay":
-            return Verdict(delay_s=rule.delay_ms / 1000)
-        size = len(packet.payload)
-        if rule.do == "shape":
-            return _queued(flow, rule, len(packet.data), now_s)
-        if rule.do == "police":
-            flow.tokens = min(16_000.0, flow.tokens + (now_s - flow.filled_s) * rule.rate_bps / 8)
-            flow.filled_s = now_s
-            if size > flow.tokens:
-                return Verdict(passes=False)
-            flow.tokens -= size
-        elif rule.do in ("truncate", "freeze") and size:
-            flow.answered += size
-            if flow.answered > rule.after_bytes:
-                flow.silenced = True
-                cut = [build_tcp(packet, False, packet.seq, packet.ack, FIN | ACK)] if rule.do == "truncate" else []
-                return Verdict(passes=False, on=cut)
-        elif rule.do not in ("truncate", "freeze"):
-            # The far end's own words on a connection that was ended come too late.
-            return Verdict(passes=rule.also)
+        if rule is None:
+            return self._greeted(packet, flow, now_s) if packet.flags & SYN and self._by_syn_ack else Verdict()
+        return at_the_answer(packet, flow, rule, now_s)
+
+    def _greeted(self, packet: Packet, flow: Flow, now_s: float) -> Verdict:
+        """The far end says yes to a connection: it opens, and is reset at once."""
+        for rule in self._by_syn_ack:
+            if _active(rule, now_s) and flow.dice < rule.part and _at(rule, packet, packet.src, packet.sport):
+                flow.struck = rule
+                return Verdict(on=[reset_of(packet, False, 1)], back=[reset_of(packet, True, 1)])
         return Verdict()
-
-    def _page(self) -> bytes:
-        fields = f"Content-Type: text/html\r\nContent-Length: {len(self._notice)}\r\nConnection: close"
-        head = f"HTTP/1.1 200 OK\r\n{fields}\r\n\r\n"
-        return head.encode() + self._notice
-
-
-def _queued(flow: Flow, rule: Rule, size: int, now_s: float) -> Verdict:
-    """One packet after the other at the rate; what would wait for more than a second is lost."""
-    begins_s = max(now_s, flow.filled_s)
-    if begins_s - now_s > 1.0:
-        return Verdict(passes=False)
-    flow.filled_s = begins_s + size * 8 / rule.rate_bps
-    return Verdict(delay_s=flow.filled_s - now_s)
-
-
-def _redirect(to: str) -> bytes:
-    return f"HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
 
 
 def _active(rule: Rule, now_s: float) -> bool:
@@ -264,6 +218,8 @@ def _reads(rule: Rule, seen: Seen) -> bool:
     """The name or path that was read is the rule's."""
     if rule.on == "sni":
         return rule.named(seen.sni)
+    if rule.on == "hello":
+        return bool(rule.ciphers) and rule.ciphers == seen.ciphers
     if rule.on == "host":
         return rule.named(seen.host)
     return rule.named(seen.host) and seen.path.startswith(rule.path)

@@ -2,7 +2,7 @@
 
     volunteer -- line -- access router -- censor -- core -- servers
                               |             |         |
-                         ISP resolver      box      control
+                         ISP resolver      box      control, abroad
 
 Kernels at the ends do all of TCP; here packets only travel. Each router takes one from the TTL, answers for packets
 whose life ended, and applies its rules. Links have a delay; the volunteer's line may lose packets and be slow.
@@ -18,29 +18,22 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tests.lab.middlebox import Middlebox, Verdict
+from tests.lab.deeds import Verdict
+from tests.lab.door import Door
+from tests.lab.line import Line
+from tests.lab.middlebox import Middlebox
 from tests.lab.packet import Packet, build_icmp, hop, parse
 
 ACCESS, CENSOR, CORE = 0, 1, 2
 # The router each end hangs on.
-HOMES: dict[str, int] = {"volunteer": ACCESS, "isp": ACCESS, "box": CENSOR, "servers": CORE, "control": CORE}
+HOMES: dict[str, int] = {
+    "volunteer": ACCESS, "isp": ACCESS, "box": CENSOR, "servers": CORE, "control": CORE, "abroad": CORE,
+}  # fmt: skip
 _TIME_EXCEEDED = {4: (11, 0), 6: (3, 0)}
-# One-way delays of the fixed links, seconds: access to censor, core to control. The rest is the line's, or next door.
+# One-way delays of the fixed links, seconds: access to censor, core to the controls. The rest is the line's, or next
+# door.
 _TO_CENSOR = 0.002
-_TO_CONTROL = 0.005
-# What may wait in the queue of a slow line, seconds of its rate: a home router's overlong buffer.
-_QUEUE_S = 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """The volunteer's own line. `rtt_ms` is its share of the round trip; `loss` the share of packets lost each way;
-    `rate_bps` 0 means as fast as may be. `abroad_ms` is the round trip from the censor to the wide network."""
-
-    rtt_ms: float = 10.0
-    loss: float = 0.0
-    rate_bps: float = 0.0
-    abroad_ms: float = 20.0
+_ABROAD = {"control": 0.005, "abroad": 0.040}
 
 
 @dataclass(order=True, slots=True)
@@ -68,6 +61,7 @@ class Network:
     ) -> None:
         self._ports, self._homes, self._routers, self._addresses = dict(ports), dict(homes), routers, addresses
         self._line, self._random = line, random.Random(seed)
+        self._door = Door(line.nat64, line.vpn)
         self._due: list[_Due] = []
         self._number = 0
         self._line_free = {True: 0.0, False: 0.0}
@@ -99,34 +93,34 @@ class Network:
 
     def _enter(self, packet: Packet, source: str) -> None:
         """A packet leaves one of the ends."""
-        end = self._homes.get(packet.dst, "servers")
-        outward = source == "volunteer" or (source == "control" and end == "servers")
-        delay = 0.0
         if source == "volunteer":
-            crossed = self._cross_line(packet, True)
-            if crossed is None:
-                return
-            delay = crossed
             if self._began is None:
                 self._began = time.monotonic()
-        elif source == "control":
-            delay = _TO_CONTROL
-        self._schedule(delay, packet, HOMES[source], end, outward)
+            for delay in self._cross_line(packet, True):
+                outside = self._door.out(packet)
+                if outside is not None:
+                    self._schedule(delay, outside, ACCESS, self._homes.get(outside.dst, "servers"), True)
+            return
+        end = self._homes.get(packet.dst, "servers")
+        outward = source in _ABROAD and end == "servers"
+        self._schedule(_ABROAD.get(source, 0.0), packet, HOMES[source], end, outward)
 
-    def _cross_line(self, packet: Packet, up: bool) -> float | None:
-        """Seconds that the volunteer's line takes; None when it loses the packet."""
-        line = self._line
-        if line.loss and self._random.random() < line.loss:
-            return None
-        delay = line.rtt_ms / 2000
+    def _cross_line(self, packet: Packet, up: bool) -> list[float]:
+        """Seconds that the volunteer's line takes, one for each time that the packet arrives: none when it is lost."""
+        line, dice = self._line, self._random
+        if (line.mtu and len(packet.data) > line.mtu) or (line.loss and dice.random() < line.loss):
+            return []
+        delay = line.rtt_ms / 2000 + (line.vpn_ms / 2000 if self._door.is_tunnelled(packet, up) else 0.0)
         if line.rate_bps:
             now = time.monotonic()
             start = max(now, self._line_free[up])
-            if start - now > _QUEUE_S:
-                return None
+            if start - now > line.queue_s:
+                return []
             self._line_free[up] = start + len(packet.data) * 8 / line.rate_bps
             delay += self._line_free[up] - now
-        return delay
+        if line.jitter_ms:
+            delay += dice.random() * line.jitter_ms / 1000
+        return [delay, delay] if line.double and dice.random() < line.double else [delay]
 
     def _schedule(self, delay: float, packet: Packet, router: int, end: str, outward: bool) -> None:
         self._number += 1
@@ -143,8 +137,11 @@ class Network:
 
     def _at_router(self, due: _Due) -> None:
         """A tap on the wire reads along before the router counts the hop, so that what stands at the n-th router is
-        set off by packets that live for n hops."""
+        set off by packets that live for n hops. No router sees into a tunnel."""
         packet, router = due.packet, due.router
+        if router != CORE and self._door.is_inside(packet):
+            self._onward(packet, router, due.end, due.outward, 0.0)
+            return
         box = self._routers[router]
         verdict = Verdict()
         if not box.is_plain:
@@ -167,14 +164,11 @@ class Network:
         """From one router towards an end: to the next router, or out of the network."""
         home = HOMES[end]
         if home == router:
-            if end == "volunteer":
-                crossed = self._cross_line(packet, False)
-                if crossed is None:
-                    return
-                delay += crossed
-            elif end == "control":
-                delay += _TO_CONTROL
-            self._schedule(delay, packet, -1, end, outward)
+            crossed = self._cross_line(packet, False) if end == "volunteer" else [_ABROAD.get(end, 0.0)]
+            for more in crossed:
+                arriving = self._door.back(packet) if end == "volunteer" else packet
+                if arriving is not None:
+                    self._schedule(delay + more, arriving, -1, end, outward)
             return
         following = router + 1 if home > router else router - 1
         link = _TO_CENSOR if ACCESS in (router, following) else self._line.abroad_ms / 2000

@@ -111,7 +111,7 @@ def build_ip(src: bytes, dst: bytes, protocol: int, body: bytes, ttl: int = _TTL
     return made
 
 
-def _summed(src: bytes, dst: bytes, protocol: int, body: bytes, at: int) -> bytes:
+def summed(src: bytes, dst: bytes, protocol: int, body: bytes, at: int) -> bytes:
     """`body` with its checksum, over the pseudo-header, written at offset `at`."""
     pseudo = src + dst + struct.pack("!II", len(body), protocol)
     value = checksum(pseudo + body)
@@ -128,13 +128,13 @@ def build_tcp(ends: Packet, back: bool, seq: int, ack: int, flags: int, payload:
     head = struct.pack(
         "!HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, 0x50, flags, 65535 if payload else 0, 0, 0
     )
-    return build_ip(src, dst, TCP, _summed(src, dst, TCP, head + payload, 16))
+    return build_ip(src, dst, TCP, summed(src, dst, TCP, head + payload, 16))
 
 
 def build_udp_back(ends: Packet, payload: bytes) -> Packet:
     """A datagram in answer to `ends`, from where that was sent to."""
     head = struct.pack("!HHHH", ends.dport, ends.sport, 8 + len(payload), 0)
-    return build_ip(ends.dst, ends.src, UDP, _summed(ends.dst, ends.src, UDP, head + payload, 6))
+    return build_ip(ends.dst, ends.src, UDP, summed(ends.dst, ends.src, UDP, head + payload, 6))
 
 
 def build_icmp(about: Packet, router: bytes, kind: int, code: int) -> Packet:
@@ -144,4 +144,4 @@ def build_icmp(about: Packet, router: bytes, kind: int, code: int) -> Packet:
     if about.version == 4:
         body = body[:2] + checksum(body).to_bytes(2, "big") + body[4:]
         return build_ip(router, about.src, ICMP, body)
-    return build_ip(router, about.src, ICMPV6, _summed(router, about.src, ICMPV6, body, 2))
+    return build_ip(router, about.src, ICMPV6, summed(router, about.src, ICMPV6, body, 2))

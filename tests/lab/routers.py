@@ -8,29 +8,25 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from probe.app.demo import pages
-from tests.lab.atlas import CONTROL, ISP, PORTAL, ROUTERS, VOLUNTEER
+from tests.lab.atlas import PLACES, ROUTERS
+from tests.lab.line import Line
 from tests.lab.middlebox import Middlebox
-from tests.lab.network import HOMES, Line, Network
+from tests.lab.network import HOMES, Network
 from tests.lab.packet import packed
 from tests.lab.rules import Rule, rule_of
 from tests.lab.spaces import open_tun
 
-_PLACES = ("access", "censor", "core")
+_ROUTERS = ("access", "censor", "core")
 
 
 def build(config: dict[str, Any], ports: dict[str, int]) -> Network:
     """The network of a configuration: `rules`, `line`, `seed`."""
     rules = [rule_of(row) for row in config["rules"]]
-    homes = {
-        packed(ip): end
-        for end, pair in (("volunteer", VOLUNTEER), ("isp", ISP), ("control", CONTROL), ("box", PORTAL))
-        for ip in pair
-    }
+    homes = {packed(ip): end for end, pair in PLACES for ip in pair}
 
     def box(n: int) -> Middlebox:
-        mine: list[Rule] = [rule for rule in rules if rule.at == _PLACES[n]]
-        return Middlebox(mine, ROUTERS[n], pages.NOTICE.encode(), config["seed"] + n)
+        mine: list[Rule] = [rule for rule in rules if rule.at == _ROUTERS[n]]
+        return Middlebox(mine, ROUTERS[n], config["seed"] + n)
 
     line = Line(**config["line"])
     return Network(ports, homes, (box(0), box(1), box(2)), ROUTERS, line, config["seed"])

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import ssl
 import struct
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from probe.app.demo.censor import sni_of
+from probe.net.tlscontext import context
 from tests.lab.packet import packed
 
 Where = Literal["access", "censor", "core", "resolver"]
-Sight = Literal["query", "sni", "host", "url", "data", "address", "any"]
+Sight = Literal["query", "sni", "hello", "host", "url", "data", "syn_ack", "address", "any"]
 Deed = Literal[
-    "drop", "reset", "refuse", "icmp", "fin", "alert", "page", "redirect", "divert", "truncate", "freeze", "police",
-    "shape",     "delay", "forge", "nxdomain", "empty", "refused", "servfail", "pass",
+    "drop", "mute", "reset", "refuse", "icmp", "fin", "alert", "page", "garble", "redirect", "divert", "truncate",
+    "break", "freeze", "police", "shape", "delay", "forge", "nxdomain", "empty", "refused", "servfail", "search",
+    "pass",
 ]  # fmt: skip
 
 # What a DNS deed answers with (RFC 1035 section 4.1.1): rcode, or None where an address is given.
@@ -24,20 +28,24 @@ RCODES: dict[str, int] = {"nxdomain": 3, "empty": 0, "refused": 5, "servfail": 2
 class Rule:
     """When `at` a place `on` seeing something of `names` or `addresses`: `do` it.
 
-    on          a query's name, a server name, a Host header, a path; the first data of a connection whatever it
-                says; an address; anything
+    on          a query's name (UDP, unless `protocol` says tcp), a server name, the offer of a ClientHello
+                (`ciphers`), a Host header, a path; the first data of a connection whatever it says; the far end's
+                SYN-ACK; an address; anything
     at          access router, censor, core (there the control is hit as well), or the ISP's resolver
     names       with every name below them, unless `exact`; empty means every name
     addresses   packed; of the far end; empty means every address
     clients     packed; of the near end; empty means everybody
     ports       of the far end; empty means every port
-    to          the forged address, or where a redirect leads
+    to          the forged address, where a redirect leads, or the page that is shown (see `tests.lab.notices`)
+    status      of a page
+    ciphers     the cipher suites of a ClientHello, as sent
     also        let the true packet pass beside the forgery (a race); only then are there two answers
     ede         extended DNS error code in a forged refusal, -1 none
     part        share of connections that are hit, drawn for each anew
+    free        connections of one client within a minute that pass before it begins
     residual_s  how long client, server and port stay hit afterwards
     after_s     idle until so long after the lab's first packet; `until_s` the end, 0 none
-    after_bytes of the far end's answer that come through first (truncate, freeze)
+    after_bytes of the far end's answer that come through first (truncate, break, freeze)
     rate_bps    what is let through: by dropping (police), by a queue of a second (shape)
     delay_ms    for each packet of the answer
     """
@@ -55,9 +63,12 @@ class Rule:
     family: Literal["", "ipv4", "ipv6"] = ""
     qtypes: tuple[str, ...] = ()
     to: str = ""
+    status: int = 200
+    ciphers: bytes = b""
     also: bool = False
     ede: int = -1
     part: float = 1.0
+    free: int = 0
     residual_s: float = 0.0
     after_s: float = 0.0
     until_s: float = 0.0
@@ -81,6 +92,7 @@ def rule_of(table: dict[str, Any]) -> Rule:
     values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in table.items()}
     for key in ("addresses", "clients"):
         values[key] = tuple(bytes.fromhex(text) for text in table.get(key, ()))
+    values["ciphers"] = bytes.fromhex(table.get("ciphers", ""))
     return Rule(**values)
 
 
@@ -92,6 +104,8 @@ def rule_json(rule: Rule) -> dict[str, Any]:
     for key in ("addresses", "clients"):
         if key in found:
             found[key] = [address.hex() for address in found[key]]
+    if rule.ciphers:
+        found["ciphers"] = rule.ciphers.hex()
     return found
 
 
@@ -100,6 +114,7 @@ class Seen:
     """What a reader of packets makes of the first bytes of a connection."""
 
     sni: str | None = None
+    ciphers: bytes = b""
     host: str | None = None
     path: str = ""
     heard: bytes = field(default=b"", repr=False)
@@ -113,13 +128,31 @@ class Seen:
         if self.heard[:1] == b"\x16":
             whole = len(self.heard) >= 5 and len(self.heard) >= 5 + int.from_bytes(self.heard[3:5], "big")
             self.sni = sni_of(self.heard) if whole else None
+            self.ciphers = ciphers_of(self.heard) if whole else b""
             self.done = whole or len(self.heard) > 8192
         elif b"\r\n\r\n" in self.heard:
             self.host, self.path = _http_head(self.heard)
             self.done = True
         else:
             self.done = len(self.heard) > 8192
-        return self.sni is not None or self.host is not None
+        return self.sni is not None or bool(self.ciphers) or self.host is not None
+
+
+def ciphers_of(record: bytes) -> bytes:
+    """The cipher suites that a ClientHello offers, as sent (RFC 8446 section 4.1.2); empty for what is no hello."""
+    if len(record) < 46 or record[0] != 22 or record[5] != 1:
+        return b""
+    at = 44 + record[43]  # heads, version and random; then the session id
+    return record[at + 2 : at + 2 + int.from_bytes(record[at : at + 2], "big")]
+
+
+def our_ciphers() -> bytes:
+    """What the prober itself offers, so that a server or a censor can dislike just that."""
+    outgoing = ssl.MemoryBIO()
+    client = context(("h2", "http/1.1")).wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="any.example")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return ciphers_of(outgoing.read())
 
 
 def _http_head(data: bytes) -> tuple[str | None, str]:

@@ -19,7 +19,7 @@ import trio
 
 from probe.app.demo.authority import serve_framed, serve_udp
 from probe.app.demo.webserver import PEER_FAULTS, Ends
-from tests.lab.atlas import ISP, RESOLVERS
+from tests.lab.atlas import CA_FILE, ISP, RESOLVERS
 from tests.lab.authority import LabResolver
 from tests.lab.certs import Notary
 from tests.lab.origins import Box, Origins
@@ -33,11 +33,12 @@ def _tcp(name: str, port: int, address: str = "") -> list[socket.socket]:
     """Listening sockets of both families in a namespace, at one address or at all."""
     found = []
     with inside(name):
-        for family, where in ((socket.AF_INET, address or "0.0.0.0"), (socket.AF_INET6, "" if address else "::")):
-            if not where:
-                continue
+        for where in (address,) if address else ("0.0.0.0", "::"):
+            family = socket.AF_INET6 if ":" in where else socket.AF_INET
             sock = socket.socket(family, socket.SOCK_STREAM)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # A real server may have some of these addresses for its own.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind((where, port))
@@ -49,7 +50,7 @@ def _tcp(name: str, port: int, address: str = "") -> list[socket.socket]:
 
 def _udp(name: str, address: str) -> socket.socket:
     with inside(name):
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         sock.bind((address, 53))
         sock.setblocking(False)
@@ -75,7 +76,7 @@ async def serve_lab(config: dict[str, Any]) -> None:
     notary = Notary(Path(config["folder"]))
     rules = [rule_of(row) for row in config["rules"]]
     public = LabResolver(rows, ())
-    isp = LabResolver(rows, [r for r in rules if r.at == "resolver"])
+    isp = LabResolver(rows, [r for r in rules if r.at == "resolver"], at_home=True, dns64=config["line"]["nat64"])
     origins = Origins(rows, notary, public)
     box = Box([r for r in rules if r.do == "divert"], notary, origins)
 
@@ -95,16 +96,29 @@ async def serve_lab(config: dict[str, Any]) -> None:
         _start(nursery, _tcp(servers, 853), True, dot)
         _start(nursery, _tcp(there, 80), False, box.serve_plain)
         _start(nursery, _tcp(there, 443), True, box.serve_tls)
-        _start(nursery, _tcp(f"{prefix}isp", 53, ISP[0]), False, partial(dns, isp))
+        for address in () if config["resolver"] else ISP:
+            _start(nursery, _tcp(f"{prefix}isp", 53, address), False, partial(dns, isp))
+            nursery.start_soon(serve_udp, trio.socket.from_stdlib_socket(_udp(f"{prefix}isp", address)), isp)
         for address in RESOLVERS:
             _start(nursery, _tcp(servers, 53, address), False, partial(dns, public))
             nursery.start_soon(serve_udp, trio.socket.from_stdlib_socket(_udp(servers, address)), public)
-        nursery.start_soon(serve_udp, trio.socket.from_stdlib_socket(_udp(f"{prefix}isp", ISP[0])), isp)
-        _say_ready(Path(config["ca_file"]), notary.root_pem)
+        _write_down(Path(config["folder"]), notary, rows)
+        _say_ready()
 
 
-def _say_ready(ca_file: Path, root_pem: bytes) -> None:
-    ca_file.write_bytes(root_pem)
+def _write_down(folder: Path, notary: Notary, rows: list[dict[str, Any]]) -> None:
+    """The roots, and what real servers need to serve their sites."""
+    (folder / CA_FILE).write_bytes(notary.root_pem)
+    for word in ("expired", "national"):
+        (folder / f"trust-{word}.pem").write_bytes(notary.trust_pem(word))
+    for site in (row["site"] for row in rows):
+        if site["server"] and site["alpn"]:
+            held = folder / f"{site['name']}.pem"
+            held.touch(mode=0o600)
+            held.write_bytes(notary.pem((site["name"], f"www.{site['name']}")))
+
+
+def _say_ready() -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
 

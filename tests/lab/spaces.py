@@ -75,7 +75,8 @@ def configure(name: str, addresses: tuple[str, ...], owned: tuple[str, ...], res
         family = "-6" if ":" in address else "-4"
         options = ("nodad",) if family == "-6" else ()
         ip("-n", name, family, "addr", "add", f"{address}/{128 if family == '-6' else 32}", "dev", "tun0", *options)
-    ip("-n", name, "-4", "route", "add", "default", "dev", "tun0")
+    if any("." in a for a in (*addresses, *owned)):
+        ip("-n", name, "-4", "route", "add", "default", "dev", "tun0")
     if any(":" in a for a in (*addresses, *owned)):
         ip("-n", name, "-6", "route", "add", "default", "dev", "tun0")
     for net in owned:

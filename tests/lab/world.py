@@ -25,13 +25,27 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab import spaces
-from tests.lab.atlas import CONTROL, HELPER_PORT, ISP, PORTAL, VOLUNTEER, WEB_NETS, Atlas, canary_name, survey
+from tests.lab.atlas import (
+    ABROAD,
+    BOX_NETS,
+    CA_FILE,
+    CONTROL,
+    ISP,
+    PORTAL,
+    VOLUNTEER,
+    WEB_NETS,
+    Atlas,
+    canary_name,
+    survey,
+)
 from tests.lab.cases import LabCase
+from tests.lab.controls import control_url, start_controls
 from tests.lab.network import HOMES
+from tests.lab.real import start_real_servers
 from tests.lab.rules import rule_json
 
 _ROOT = Path(__file__).parent.parent.parent
-_START_S = 30.0
+START_S = 30.0
 _numbers = itertools.count(1)
 
 
@@ -51,7 +65,7 @@ class Lab:
 
     @property
     def ca_file(self) -> Path:
-        return self.folder / "lab-ca.pem"
+        return self.folder / CA_FILE
 
     def command(self, end: str, *words: str) -> list[str]:
         """A command line that runs in the namespace of one of the ends."""
@@ -64,14 +78,33 @@ class Lab:
         )
 
     def start(self, end: str, words: Sequence[str], log: str) -> subprocess.Popen[str]:
-        """Start a server in a namespace (`""`: in none)."""
+        """Start a server in a namespace (`""`: in none). It goes before those who measure: wires and servers that wait
+        for a processor would look like a slow network."""
         with (self.folder / log).open("w") as errors:
-            line = self.command(end, *words) if end else list(words)
+            line = ["nice", "-n", "-10", *(self.command(end, *words) if end else words)]
             process = subprocess.Popen(
                 line, stdout=subprocess.PIPE, stderr=errors, text=True, env=self.environment(), cwd=_ROOT
             )
         self._processes.append(process)
         return process
+
+    def start_ready(self, end: str, words: Sequence[str], log: str) -> None:
+        """Start one of our own programs and wait until it says `ready`. Raises LabError with its log."""
+        process = self.start(end, (sys.executable, *words), log)
+        assert process.stdout is not None
+        heard, _, _ = select.select([process.stdout], [], [], START_S)
+        if not heard or process.stdout.readline().strip() != "ready":
+            raise LabError(f"{log}: {(self.folder / log).read_text()[-2000:]}")
+
+    def wait_listening(self, end: str, process: subprocess.Popen[str], port: int, log: str, at: str = "") -> None:
+        """Wait until something listens at a TCP port of an end. Raises LabError with the log of what should."""
+        until = time.monotonic() + START_S
+        while time.monotonic() < until and process.poll() is None:
+            found = subprocess.run(self.command(end, "ss", "-Hltn"), capture_output=True, text=True, check=False)
+            if f"{at}:{port} " in found.stdout:
+                return
+            time.sleep(0.1)
+        raise LabError(f"{log}: {(self.folder / log).read_text()[-2000:]}")
 
     def environment(self) -> dict[str, str]:
         """The environment without whatever the developer's machine says about proxies and certificates."""
@@ -85,25 +118,41 @@ class Lab:
     def probe_arguments(self, urls: Sequence[str], db: Path) -> list[str]:
         """The prober's command line, after the program's name."""
         run = self.cases[0].run
-        control = "none" if run.control == "none" else f"http://{CONTROL[0]}:{HELPER_PORT}"
         canaries = self.folder / "canaries.csv"
         rows = [f"https://{canary_name(n)}/,HOST" for n in range(run.canaries)]
         canaries.write_text("\n".join(["url,category_code", *rows]) + "\n")
+        trust = {"ok": self.ca_file, "old": None}.get(run.trust, self.folder / f"trust-{run.trust}.pem")
+        controls = [word for url in self.controls() for word in ("--control", url)]
         return [
-            "run", *urls, "--json", "--yes", "--db", str(db), "--ca-file", str(self.ca_file), "--control", control,
+            "run", *urls, "--json", "--yes", "--db", str(db), *(("--ca-file", str(trust)) if trust else ()), *controls,
             "--country", "PK", "--network", "AS64500", "--canaries", str(canaries) if rows[:1] else "none",
             "--access", "fixed", *run.args,
         ]  # fmt: skip
 
-    def run_probe(self, urls: Sequence[str], timeout_s: float = 420) -> subprocess.CompletedProcess[str]:
-        """`probe run` over the URLs, as the volunteer."""
-        db = self.folder / f"run-{time.monotonic_ns()}.db"
-        clock = self.cases[0].run.clock_s
-        program = ("-m", "tests.lab.shifted", str(clock)) if clock else ("-m", "probe")
+    def controls(self) -> list[str]:
+        """What is given as `--control`."""
+        first = self.cases[0]
+        return [control_url(word, over_ipv6=first.line.nat64) for word in first.run.control]
+
+    def run_probe(
+        self, urls: Sequence[str], timeout_s: float = 420, db: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """`probe run` over the URLs, as the volunteer; the machine may sleep in between."""
+        db = db or self.folder / f"run-{time.monotonic_ns()}.db"
+        run = self.cases[0].run
+        program = ("-m", "tests.lab.shifted", str(run.clock_s)) if run.clock_s else ("-m", "probe")
         line = self.command("volunteer", sys.executable, *program, *self.probe_arguments(urls, db))
-        return subprocess.run(
-            line, capture_output=True, text=True, timeout=timeout_s, check=False, env=self.environment(), cwd=_ROOT
-        )
+        with subprocess.Popen(
+            line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment(), cwd=_ROOT
+        ) as process:
+            try:
+                if run.asleep:
+                    _send_to_sleep(process, *run.asleep)
+                out, errors = process.communicate(timeout=timeout_s)
+            except BaseException:
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(line, process.returncode, out, errors)
 
     def close(self) -> None:
         for process in reversed(self._processes):
@@ -139,52 +188,35 @@ def _build(lab: Lab, seed: int) -> None:
     line = asdict(lab.cases[0].line)
     ipv6 = line.pop("ipv6")
     config: dict[str, Any] = {
-        "prefix": lab.prefix, "folder": str(lab.folder), "ca_file": str(lab.ca_file), "line": line, "seed": seed,
+        "prefix": lab.prefix, "folder": str(lab.folder), "line": line, "seed": seed,
+        "resolver": lab.cases[0].run.resolver,
         "rules": [rule_json(rule) for rule in lab.atlas.rules], **lab.atlas.servers_json(),
     }  # fmt: skip
     path = lab.folder / "lab.json"
     path.write_text(json.dumps(config))
-    _wait_ready(
-        lab, lab.start("", (sys.executable, "-m", "tests.lab.routers", str(path)), "routers.log"), "routers.log"
-    )
+    lab.start_ready("", ("-m", "tests.lab.routers", str(path)), "routers.log")
     _configure(lab, ipv6)
-    services = lab.start("", (sys.executable, "-m", "tests.lab.services", str(path)), "services.log")
-    _wait_ready(lab, services, "services.log")
-    if lab.cases[0].run.control == "helper":
-        _start_helper(lab)
+    lab.start_ready("", ("-m", "tests.lab.services", str(path)), "services.log")
+    start_real_servers(lab)
+    start_controls(lab, lab.cases[0].run.control, lab.cases[0].line.nat64)
 
 
 def _configure(lab: Lab, ipv6: bool) -> None:
-    volunteer = VOLUNTEER if ipv6 else VOLUNTEER[:1]
-    spaces.configure(f"{lab.prefix}volunteer", volunteer, (), ISP[0])
+    line = lab.cases[0].line
+    volunteer = VOLUNTEER[1:] if line.nat64 else VOLUNTEER if ipv6 else VOLUNTEER[:1]
+    spaces.configure(f"{lab.prefix}volunteer", volunteer, (), ISP[1] if line.nat64 else ISP[0])
     spaces.configure(f"{lab.prefix}isp", ISP, (), "")
-    spaces.configure(f"{lab.prefix}box", PORTAL, WEB_NETS, "")
+    spaces.configure(f"{lab.prefix}box", PORTAL, BOX_NETS, "")
     spaces.configure(f"{lab.prefix}servers", ("45.60.255.254", "2a0d:5600:ffff::1"), WEB_NETS, "")
-    spaces.configure(f"{lab.prefix}control", CONTROL, (), "8.8.8.8")
+    for end, addresses in (("control", CONTROL), ("abroad", ABROAD)):
+        spaces.configure(f"{lab.prefix}{end}", addresses, (), "8.8.8.8")
 
 
-def _start_helper(lab: Lab) -> None:
-    words = (
-        sys.executable, "-m", "probe", "helper", "--listen", f"{CONTROL[0]}:{HELPER_PORT}",
-        "--ca-file", str(lab.ca_file), "--no-system-resolver",
-        "--country", "DE", "--network", "AS64501", "--rate", "6000",
-    )  # fmt: skip
-    process = lab.start("control", words, "helper.log")
-    end = time.monotonic() + _START_S
-    while time.monotonic() < end and process.poll() is None:
-        # Its readiness is a listening socket, seen from its own namespace.
-        found = subprocess.run(lab.command("control", "ss", "-ltn"), capture_output=True, text=True, check=False)
-        if f":{HELPER_PORT}" in found.stdout:
-            return
-        time.sleep(0.1)
-    raise LabError(f"the helper did not start: {(lab.folder / 'helper.log').read_text()[-2000:]}")
-
-
-def _wait_ready(lab: Lab, process: subprocess.Popen[str], log: str) -> None:
-    assert process.stdout is not None
-    heard, _, _ = select.select([process.stdout], [], [], _START_S)
-    if not heard or process.stdout.readline().strip() != "ready":
-        raise LabError(f"{log}: {(lab.folder / log).read_text()[-2000:]}")
+def _send_to_sleep(process: subprocess.Popen[str], after_s: float, for_s: float) -> None:
+    time.sleep(after_s)
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(for_s)
+    process.send_signal(signal.SIGCONT)
 
 
 @contextlib.contextmanager
