@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import time
@@ -21,7 +22,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.lab", description=__doc__)
     parser.add_argument("--only", action="append", default=[], metavar="ID", help="only these cases; PREFIX* too")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="the whole set N times")
-    parser.add_argument("--jobs", type=int, default=8, metavar="N", help="labs at once (most of the time they wait)")
+    parser.add_argument("--jobs", type=int, default=12, metavar="N", help="labs at once (most of the time they wait)")
     parser.add_argument(
         "--largest", type=int, default=LARGEST, metavar="N", help="cases in one lab at most; 1: each alone"
     )
@@ -73,6 +74,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     spaces.remove_orphans()
     cases = _able(cases)
+    _warn_of_load()
     began, results, broken = time.monotonic(), [], []
     for number in range(arguments.repeat):
         keep = arguments.keep / str(number) if arguments.keep and arguments.repeat > 1 else arguments.keep
@@ -84,6 +86,12 @@ def main() -> int:
     _report(results, broken, timings, took_s, arguments.json)
     alarms = any(r.false_alarm for r in results)
     return 1 if broken or alarms or not results else 0
+
+
+def _warn_of_load() -> None:
+    load, processors = os.getloadavg()[0], os.cpu_count() or 1
+    if load > processors:
+        _say(f"this machine is busy already (load {load:.1f} on {processors} processors): what is late may be its own")
 
 
 def _timings(arguments: argparse.Namespace, broken: list[str]) -> Timings | None:

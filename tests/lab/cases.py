@@ -124,6 +124,11 @@ class LabCase:
         return frozenset(filter(None, (self.run.resolver, *(site.server for site in self.sites))))
 
     @property
+    def is_patient(self) -> bool:
+        """Something is dropped, so that deadlines have to pass."""
+        return any(rule.get("do") == "drop" for rule in self.rules)
+
+    @property
     def group(self) -> str:
         """Cases of one group may share a lab."""
         key = json.dumps([repr(self.line), repr(self.run)])
@@ -187,9 +192,10 @@ def _tuples(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def grouped(cases: tuple[LabCase, ...], largest: int = LARGEST) -> tuple[tuple[LabCase, ...], ...]:
-    """Cases put into labs, the biggest labs first; none holds more than `largest`."""
+    """Cases put into labs, the longest first: big ones, and those in which something is dropped and waited for. None
+    holds more than `largest`."""
     groups: dict[str, list[LabCase]] = {}
     for case in cases:
         groups.setdefault(case.group, []).append(case)
     cut = [group[i : i + largest] for group in groups.values() for i in range(0, len(group), largest)]
-    return tuple(tuple(group) for group in sorted(cut, key=len, reverse=True))
+    return tuple(tuple(group) for group in sorted(cut, key=lambda g: (-len(g), not any(c.is_patient for c in g))))

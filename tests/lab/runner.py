@@ -18,7 +18,7 @@ from tests.lab.score import Result, compare, result_of
 from tests.lab.world import LabError, open_lab
 
 _ROOT = Path(__file__).parent.parent.parent
-IN_FLIGHT = 64
+IN_FLIGHT = 72
 
 
 def run_group(cases: Sequence[LabCase], keep: Path | None = None, seed: int = 1) -> list[Result]:
