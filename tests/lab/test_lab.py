@@ -25,7 +25,7 @@ from tests.lab.packet import (
     hop,
     packed,
 )
-from tests.lab.real import NGINX_MANNERS, UNBOUND_DEEDS
+from tests.lab.real import NGINX_MANNERS, UNBOUND_DEEDS, lacking
 from tests.lab.rules import Rule, ciphers_of, forged_answer, our_ciphers, question_of, rule_json, rule_of
 from tests.lab.score import by_technique, compare, confusion, misses, summary
 from tests.lab.timing import SAMPLE, sample
@@ -229,3 +229,14 @@ def test_healthy_pages_are_timed() -> None:
     chosen = sample(load())
     assert len(chosen) == SAMPLE
     assert all(case.kind == "innocent" and not case.rules for case in chosen)
+
+
+def test_what_is_not_installed_is_named() -> None:
+    assert lacking(("no-such-server", "sh")) == "no-such-server not installed"
+    assert lacking(("sh",)) == ""
+
+
+def test_the_patient_cases_go_first() -> None:
+    groups = grouped(tuple(case for case in load() if case.run.alone))
+    patient = [any(case.is_patient for case in group) for group in groups]
+    assert patient == sorted(patient, reverse=True)
