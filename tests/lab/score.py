@@ -143,6 +143,8 @@ def by_technique(results: Sequence[Result]) -> str:
     truth), wrongly, or missed; and the cases behind the last two."""
     rows: list[tuple[str, ...]] = [("technique", "runs", "full", "part", "wrong", "missed", "")]
     asked = [r for r in results if r.meant]
+    if not asked:
+        return ""
     for technique in sorted({r.wanted[0] for r in asked}):
         mine = [r for r in asked if r.wanted[0] == technique]
         full, missed = [r for r in mine if r.is_exact], [r for r in mine if not r.said]
