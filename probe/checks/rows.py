@@ -113,7 +113,8 @@ def ends(domain: Domain, failing: tuple[str, ...], excuses: tuple[str, ...] = ()
         ),
         row(
             domain, 81, "decision", "insufficient", {"symptom": failing, "contrast": ("no_control",)},
-            "Failed here, and there is no control to compare with.", reason="no_control",
+            "Failed here, and there is no control to compare with, or there are some that contradict one another.",
+            reason="no_control",
         ),
     ]  # fmt: skip
     return tuple(rows)

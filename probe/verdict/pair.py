@@ -3,7 +3,7 @@ two."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -61,9 +61,20 @@ class Pairing:
         return tuple(w for c in self.living_controls for w in walks_of(c) if w.is_hello_trial)
 
     @cached_property
+    def there_each(self) -> tuple[tuple[Tried, ...], ...]:
+        """The walks of each control."""
+        return tuple(tuple(w for w in walks_of(c) if not w.is_trial and not w.is_sibling) for c in self.living_controls)
+
+    @cached_property
     def there(self) -> tuple[Tried, ...]:
         """The controls' walks."""
-        return tuple(w for c in self.living_controls for w in walks_of(c) if not w.is_trial and not w.is_sibling)
+        return tuple(w for walks in self.there_each for w in walks)
+
+    def is_split(self, concerns: Callable[[Tried], bool], worked: Callable[[Tried], bool]) -> bool:
+        """Controls contradict one another: to one of them some such walk worked, to another one none did. Then one of
+        them errs, lies, or is treated otherwise, and none can be held against the field's failure alone."""
+        sides = [[w for w in walks if concerns(w)] for walks in self.there_each]
+        return len({any(worked(w) for w in side) for side in sides if side}) == 2
 
     @cached_property
     def living_controls(self) -> tuple[tuple[Observation, ...], ...]:

@@ -9,6 +9,8 @@ from probe.verdict.pair import Pairing
 from probe.verdict.read import Tried, is_own_resolver, of_kind
 
 OUTDATED = 2
+# Proofs that leave a failure to the comparison with the control alone.
+UNAIDED = frozenset({"none", "not_name"})
 
 
 def genuine(pairing: Pairing, target: Target) -> frozenset[str]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from probe.checks.web.born import born
-from probe.checks.web.common import genuine, is_portal
+from probe.checks.web.common import UNAIDED, genuine, is_portal
 from probe.checks.web.forged import certificate_findings, forged_walks, own_chain_trouble
 from probe.checks.web.proofs import NO_PROOF, Proof, proof_of
 from probe.checks.web.symptoms import TLS, word_of
@@ -32,7 +32,8 @@ State = Literal["ok", "failed", "mixed", "unknown"]
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One address of the host as both sides met it at one layer. `enough` says that its failures are more than the
-    line's noise, `cut` that it was only tried while nothing at all came through."""
+    line's noise, `cut` that it was only tried while nothing at all came through, `split` that controls
+    contradict one another about it."""
 
     ip: str
     state: State
@@ -41,6 +42,7 @@ class Endpoint:
     enough: bool
     facts: tuple[Observation, ...]
     cut: bool = False
+    split: bool = False
 
     @property
     def only_here(self) -> bool:
@@ -115,7 +117,9 @@ def _endpoints(
         theirs = [w for w in walked_there if w.ip == ip] or ([] if elsewhere_well - {ip} else there_all)
         there = any(worked(w) for w in theirs) if theirs else None
         if mine:
-            out.append(_endpoint(pairing, ip, mine, there, operation, worked))
+            among = frozenset(theirs)
+            endpoint = _endpoint(pairing, ip, mine, there, operation, worked)
+            out.append(replace(endpoint, split=pairing.is_split(among.__contains__, worked)))
     return out
 
 
@@ -161,7 +165,7 @@ def _findings(
     if not failed or failed[0].word not in TLS.proofs.get(proof.word, ()):
         proof = NO_PROOF
     values = {
-        "contrast": _contrast(judged, hit, failed),
+        "contrast": _contrast(judged, hit, failed, proof),
         "symptom": failed[0].word if failed else "none",
         "proof": proof.word,
         "repeat": _repeat(failed),
@@ -189,9 +193,11 @@ def _technique(layer: str, symptom: str) -> str:
     return layer if symptom in ("none", "garbage", "bad_chain", "error") else f"{layer}.{symptom}"
 
 
-def _contrast(judged: list[Endpoint], hit: list[Endpoint], failed: list[Endpoint]) -> str:
+def _contrast(judged: list[Endpoint], hit: list[Endpoint], failed: list[Endpoint], proof: Proof) -> str:
     if not judged:
         return "not_tried"
+    if hit and proof.word in UNAIDED and all(e.split for e in hit):
+        return "no_control"
     if hit:
         return "only_here"
     there = [e.there for e in (failed or judged) if e.there is not None]

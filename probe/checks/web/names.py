@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from probe.checks.web.beside import is_by_name, is_deaf, silenced
 from probe.checks.web.common import has_private_resolver, home_locus, is_at_home, is_clock_off, is_portal
 from probe.checks.web.injected import hop_of, injected
-from probe.checks.web.told import LIES, Said, by_resolver, lookups_of
+from probe.checks.web.told import LIES, Said, by_resolver, is_signed_badly, lookups_of
 from probe.model.kinds import DnsLookup
 from probe.model.observation import Observation
 from probe.model.outcome import Locus
@@ -61,7 +61,8 @@ def read_names(pairing: Pairing, host: str, hop: int) -> Findings | None:
         return _findings(pairing, host, hop, lost, contrast(False, there), "name", said)
     if worst.word == "none":
         return _findings(pairing, host, hop, worst, contrast(True, there), "none", said)
-    return _findings(pairing, host, hop, worst, contrast(False, there), _proof(pairing, host, worst, said), said)
+    seen = None if is_signed_badly(worst) else there
+    return _findings(pairing, host, hop, worst, contrast(False, seen), _proof(pairing, host, worst, said), said)
 
 
 def _findings(

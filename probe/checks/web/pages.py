@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from probe.checks.speed.freeze import freeze_of
 from probe.checks.speed.transfers import is_held
-from probe.checks.web.common import genuine, is_portal
+from probe.checks.web.common import UNAIDED, genuine, is_portal
 from probe.checks.web.told import is_notice
 from probe.model.failure import is_local
 from probe.model.kinds import HttpFetch
@@ -87,6 +87,12 @@ def _is_fetch_of(walk: Tried, target: Target) -> bool:
     if page is None or walk.host != target.host or walk.port != target.port:
         return False
     return page.url == target.normal or (not walk.proven and walk.sni is not None)
+
+
+def _is_split(pairing: Pairing, target: Target) -> bool:
+    return pairing.is_split(
+        lambda w: _is_fetch_of(w, target), lambda w: w.page is not None and w.page.status is not None
+    )
 
 
 def _repeat(pairing: Pairing, judged: list[Page], pages: list[Page]) -> str:
@@ -209,6 +215,8 @@ def _findings(
         word, contrasted = "timeout", "no_control"
     proven = bool(judged) and all(p.walk.proven for p in judged)
     proof = _proof(pairing, target, word, judged)
+    if contrasted == "only_here" and word in (*BROKEN, "error") and proof in UNAIDED and _is_split(pairing, target):
+        contrasted = "no_control"
     values = {
         "contrast": contrasted,
         "symptom": word,

@@ -282,7 +282,8 @@ HTTP_RULES: tuple[Rule, ...] = (
             "symptom": but(HTTP.symptom, "none", *_HTTP_OTHER),
             "contrast": ("no_control",),
         },
-        "Failed here, and there is no control to compare with.", reason="no_control",
+        "Failed here, and there is no control to compare with, or there are some that contradict one another.",
+        reason="no_control",
     ),
     row(
         HTTP, 82, "decision", "insufficient",

@@ -32,6 +32,9 @@ FAILURES = {
 }
 # Failures that came as an answer: something came through.
 ANSWERED = frozenset({None, "dns_nxdomain_error", "dns_no_answer", "dns_refused_error", "dns_servfail_error"})
+# What a resolver that validates says of signatures that do not fit (RFC 8914 sections 4.2, 4.3, 4.6 to 4.13): the
+# zone's own fault. One that does not validate, as a control's may not, is no witness against it.
+DNSSEC_CODES = frozenset({1, 2, 5, 6, 7, 8, 9, 10, 11, 12})
 Lookups = list[tuple[Observation, DnsLookup]]
 
 
@@ -74,12 +77,21 @@ def _said(pairing: Pairing, host: str, resolver: str, group: Lookups) -> Said:
     asked_a = [o for o, d in group if d.qtype == "A"] or list(facts)
     if any(is_local(o.failure) or was_busy(o) for o in asked_a):
         return Said(resolver, "none", facts)
+    if any("tc" in d.flags for _, d in group):
+        # It answered, at more length than a datagram holds; what then kept the rest back is not this answer's doing.
+        return Said(resolver, "none", facts)
     cut = pairing.line.cut(o for o in asked_a if o.failure not in ANSWERED)
     valid = [o for o in asked_a if o.seq not in cut]
     if not valid:
         return Said(resolver, "timeout", facts, cut=True)
     enough = pairing.line.weigh(valid, (), "lookups") == "apart"
     return Said(resolver, FAILURES.get(valid[-1].failure or "", "empty"), facts, enough)
+
+
+def is_signed_badly(said: Said) -> bool:
+    """It gave up on the name and says that it was for its signatures."""
+    codes = {code for o in said.facts if isinstance(o.detail, DnsLookup) for code in o.detail.ede}
+    return said.word == "servfail" and not DNSSEC_CODES.isdisjoint(codes)
 
 
 def truth(pairing: Pairing, host: str, addresses: tuple[str, ...]) -> str:
