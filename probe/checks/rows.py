@@ -46,7 +46,7 @@ def skeleton(domain: Domain) -> tuple[Rule, ...]:
             6,
             "busy",
             "own_fault",
-            "This machine was too late, or its trust store too old, for a failure to mean anything.",
+            "This machine was too late, its trust store too old, or large packets are lost: no failure means anything.",
         ),
     )
     rows = [

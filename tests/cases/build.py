@@ -161,7 +161,7 @@ class Side:
         self.add(detail, "dns.lookup", host=host, attempt=attempt, why=why, failure=DNS_WORDS.get(word), **took)
 
     def walk(self, ip: str, met: str, *, times: int = 1, attempt: int = 1, **more: Any) -> None:
-        """A walk, or several with growing attempt. Options: url, page, body, location, leaf, trial (see `TRIALS`),
+        """A walk, or several with growing attempt. Options: url, torn, page, body, location, leaf, trial (see `TRIALS`),
         hello (a trial with that kind of ClientHello), second (what this machine's own store says), size (of the hello),
         sibling, lag; ttl (the hello's hop limit), rtt (the kernel's least round trip) and answer (from hello to
         answer), both in microseconds; flow, speed."""
@@ -241,12 +241,20 @@ class Side:
         self.add(detail, "tls.verify", failure=failed, parent=handshake, **at)
 
     def _page(
-        self, met: str, target: Target, trial: str, lag: int, *, page: str = "home", location: str | None = None
+        self,
+        met: str,
+        target: Target,
+        trial: str,
+        lag: int,
+        *,
+        page: str = "home",
+        location: str | None = None,
+        torn: int = 0,
     ) -> HttpFetch:
         stage, _, word = met.partition(" ")
         url = f"http://{target.host}/" if trial == "path" else f"http://{trial}/" if trial else target.normal
         if stage == "http":
-            return HttpFetch(url, lag_us=lag)
+            return HttpFetch(url, lag_us=lag, info=TcpInfo(1, 0, 0, 0, 4, 4, 300, 0, 0, torn) if torn else None)
         body = PAGES.get(page, page).encode()
         sha = hashlib.sha256(body).hexdigest()
         self.bodies[sha] = body

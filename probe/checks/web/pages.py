@@ -222,7 +222,7 @@ def _findings(
         "symptom": word,
         "proof": proof,
         "repeat": repeat,
-        "line": "dead" if pairing.line_is_dead or cut else "portal" if is_portal(pairing) else "ok",
+        "line": _line(pairing, judged, proof, cut),
         "ended": ended(pairing.case),
         "path": "proven" if proven else "unproven",
     }
@@ -237,6 +237,23 @@ def _findings(
         witness=pairing.witness(_facts(judged, theirs)),
         note=_note(judged),
     )
+
+
+def _line(pairing: Pairing, judged: list[Page], proof: str, cut: bool) -> str:
+    if pairing.line_is_dead or cut:
+        return "dead"
+    if is_portal(pairing):
+        return "portal"
+    # Whoever withholds an answer does not send its small last piece.
+    return "busy" if proof in UNAIDED and judged and all(_is_torn(p.fetch) for p in judged) else "ok"
+
+
+def _is_torn(fetch: Observation) -> bool:
+    """An answer came, of which only a later piece got through: the kernel holds segments out of order (TCP_INFO
+    tcpi_rcv_ooopack) and has not one byte in order. Large packets vanish on the way (RFC 2923 section 2.1)."""
+    info = fetch.detail.info if isinstance(fetch.detail, HttpFetch) else None
+    silent = fetch.failure == "generic_timeout_error" and info is not None
+    return silent and info is not None and bool(info.out_of_order) and not info.bytes_received
 
 
 def _technique(word: str) -> str:
