@@ -161,10 +161,10 @@ class Side:
         self.add(detail, "dns.lookup", host=host, attempt=attempt, why=why, failure=DNS_WORDS.get(word), **took)
 
     def walk(self, ip: str, met: str, *, times: int = 1, attempt: int = 1, **more: Any) -> None:
-        """A walk, or several with growing attempt. Options: url, page, body, location, leaf, trial (see `TRIALS`), hello
-        (a trial with that kind of ClientHello), second (what this machine's own store says), size (of the hello), torn
-        (pieces out of order), sibling, lag; ttl (the hello's hop limit), rtt (the kernel's least round trip) and answer (from hello to
-        answer), both in microseconds; flow, speed."""
+        """A walk, or several with growing attempt. Options: url, page, body, location, leaf, trial (see `TRIALS`),
+        hello (a trial with that kind of ClientHello), second (what this machine's own store says), size (of the hello),
+        torn (pieces out of order), sibling, lag; ttl (the hello's hop limit), rtt (the kernel's least round trip) and
+        answer (from hello to answer), both in microseconds; flow, speed."""
         for n in range(attempt, attempt + times):
             self._walk_once(ip, met, n, **more)
 
