@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from probe.app.canaries import PER_ROUND
 from probe.checks import Question
 from probe.checks.speed.series import UNTRIED
 from probe.checks.speed.steps import MOST_WALKS, REPEAT_MOST
@@ -15,8 +16,12 @@ def trials(helpers: tuple[str, ...]) -> list[str]:
     """One line for each sort of packet. All of them follow an anomaly, and none goes to a stranger."""
     name = Question.__dataclass_fields__["trial_name"].default
     nobody = "the addresses of your helpers, then of the target" if helpers else "an address of the target"
+    doors = "to your helpers' addresses: 5 handshakes, with the target's name and with innocent ones"
     return [
-        f"to the target's addresses: handshakes and requests with an innocent name ({name}) in place of its own",
+        f"to the target's addresses: handshakes and requests with an innocent name ({name}) in place of its own, or "
+        "with none; handshakes with its own name and another ClientHello",
+        *([doors] if helpers else []),
+        f"to {PER_ROUND} canaries: a lookup and a connect each, beside every try that failed",
         f"to one address of the target: at most {MOST_TRIES + COMPARED + 1} hellos that live for some hops only",
         f"to UDP port 53 of {nobody}: at most {2 * MOST_SILENCES} questions about the target's name and an innocent "
         f"one, and {MOST_TRIES} that live for some hops only",

@@ -131,7 +131,7 @@ def _page_word(pairing: Pairing, walk: Tried, page: HttpFetch, theirs: list[Trie
     mark = pairing.fingerprint(walk)
     if mark is not None and mark.kind == "blockpage":
         return "redirect" if mark.where == "location" else "blockpage"
-    if not walk.proven and leads_to_notice(pairing, page):
+    if not walk.proven and leads_to_notice(pairing, walk):
         return "redirect"
     if mark is not None and mark.kind in ("portal", "parental"):
         return mark.kind
@@ -180,11 +180,14 @@ def _contrast(word: str, there: str | None, theirs: list[Tried]) -> Contrast:
     return "both_failed"
 
 
-def leads_to_notice(pairing: Pairing, page: HttpFetch) -> bool:
-    """A redirect whose target showed a known block page."""
-    leads = redirect_target(page)
-    return leads is not None and any(
-        is_notice(pairing, w) for w in pairing.here if w.host == leads.host and w.port == leads.port
+def leads_to_notice(pairing: Pairing, walk: Tried) -> bool:
+    """A redirect to another host, which showed a known block page. One within the site is the site's own; what came
+    there is a hop of its own."""
+    leads = redirect_target(walk.page) if walk.page is not None else None
+    return (
+        leads is not None
+        and leads.host != walk.host
+        and any(is_notice(pairing, w) for w in pairing.here if w.host == leads.host and w.port == leads.port)
     )
 
 

@@ -44,6 +44,6 @@ def chain(pairing: Pairing) -> tuple[Target, ...]:
         if page is None or source is None or walk.ip not in genuine(pairing, source):
             continue
         leads = redirect_target(page)
-        if leads is not None and (walk.proven or source.scheme == "http") and not leads_to_notice(pairing, page):
+        if leads is not None and (walk.proven or source.scheme == "http") and not leads_to_notice(pairing, walk):
             found.setdefault(leads.normal, leads)
     return tuple(found.values())
