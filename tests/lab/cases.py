@@ -73,13 +73,15 @@ class LineSpec(Line):
 @dataclass(frozen=True, slots=True)
 class RunSpec:
     """How a case is measured. `control` names the helpers that are asked, in order: helper (honest), abroad (honest,
-    elsewhere), none, down, or a word of `tests.lab.liar.LIES`. `clock_s` is how wrong the volunteer's clock is; `trust`
+    elsewhere), none, down, or a word of `tests.lab.liar.LIES`; with `door` the honest ones have a trial door, at their
+    IPv4 address and port 443. `clock_s` is how wrong the volunteer's clock is; `trust`
     what the volunteer trusts: ok, old (no root of the lab), expired (the root, out of date), national (the censor's
     authority as well). `asleep` = [after, for] seconds: the machine sleeps in mid-run. `resolver` is unbound where that
     is to be the ISP's resolver. `canaries` is their number; `urls` are measured in the same run and judged by nobody;
     `args` are more words of the command line; `alone` asks for a lab of its own."""
 
     control: tuple[str, ...] = ("helper",)
+    door: bool = False
     clock_s: int = 0
     trust: str = "ok"
     asleep: tuple[float, ...] = ()

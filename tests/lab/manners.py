@@ -246,11 +246,12 @@ MANNERS: dict[str, Manner] = {
     "language": _language,
 }  # fmt: skip
 # Manners below HTTP, carried out by `tests.lab.origins`: what the server does to a connection; to the control alone
-# (`_there`), to hellos like the prober's, to every third one, as a broken server behind a balancer does.
+# (`_there`), to hellos like the prober's, to names that are not its own, to every third one, as a broken server behind
+# a balancer does.
 RAW_MANNERS = frozenset(
     {
         "reset_hello", "silent_hello", "alert_hello", "close_hello", "slowloris", "reset_request",
-        "reset_hello_there", "silent_hello_there", "picky_hello", "one_backend_hello", "one_backend_expired",
-        "no_length",
+        "reset_hello_there", "silent_hello_there", "picky_hello", "own_names_only", "one_backend_hello",
+        "one_backend_expired", "no_length",
     }
 )  # fmt: skip

@@ -74,6 +74,8 @@ class Origins:
             return _STRIKES[plain] if plain == manner or ends.peer in (*CONTROL, *ABROAD) else None
         if manner == "picky_hello":
             return "reset" if ciphers_of(hello) == self._disliked else None
+        if manner == "own_names_only" and there:
+            return None if sni_of(hello) in (None, *_names(there)) else "reset"
         if manner == "one_backend_hello" and there:
             return "reset" if takes_turns(there["site"]["name"]) else None
         return None
