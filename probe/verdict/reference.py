@@ -133,3 +133,9 @@ def nat64_target(ip: str) -> str | None:
         return None
     inner = embedded_ipv4(address) if address.version == 6 and address in _NAT64 else None
     return str(inner) if inner is not None else None
+
+
+def seen_elsewhere(ip: str) -> str:
+    """The same endpoint's address on other lines: what a NAT64 address leads to, as a translator's prefix means
+    nothing behind another router; else itself."""
+    return nat64_target(ip) or ip

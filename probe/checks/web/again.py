@@ -17,6 +17,7 @@ from probe.model.step import AskLine, Lookup, Step, Walk
 from probe.verdict.case import Case
 from probe.verdict.line import Line, Operation
 from probe.verdict.read import TRIAL, Tried, accepted, answer_addresses, is_own_resolver, of_kind, walks_of
+from probe.verdict.reference import seen_elsewhere
 
 
 def repeats(question: Question, case: Case, walks: tuple[Tried, ...], planned: tuple[Walk, ...]) -> Iterator[Step]:
@@ -116,7 +117,7 @@ def _walks_there(case: Case, step: Walk) -> list[Tried]:
     """The controls' plain walks over this endpoint; where there are none, over any of the host."""
     walks = [w for c in case.controls for w in walks_of(c.observations) if not w.is_trial]
     theirs = [w for w in walks if w.host == step.host and w.port == step.port]
-    return [w for w in theirs if w.ip == step.ip] or theirs
+    return [w for w in theirs if w.ip == seen_elsewhere(step.ip)] or theirs
 
 
 def control_settled(question: Question, case: Case) -> bool:

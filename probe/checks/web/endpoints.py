@@ -15,6 +15,7 @@ from probe.checks.web.born import born
 from probe.checks.web.common import UNAIDED, genuine, is_portal
 from probe.checks.web.forged import certificate_findings, forged_walks, own_chain_trouble
 from probe.checks.web.proofs import NO_PROOF, Proof, proof_of
+from probe.checks.web.residual import belated, met_at, residual
 from probe.checks.web.symptoms import TLS, word_of
 from probe.model.failure import is_local
 from probe.model.kinds import TcpConnect
@@ -25,6 +26,7 @@ from probe.verdict.findings import Findings
 from probe.verdict.judge import ended
 from probe.verdict.pair import Pairing, contrast, was_busy
 from probe.verdict.read import Tried
+from probe.verdict.reference import seen_elsewhere
 
 State = Literal["ok", "failed", "mixed", "unknown"]
 
@@ -51,8 +53,13 @@ class Endpoint:
 
 def read_tcp(pairing: Pairing, target: Target, hop: int) -> Findings:
     """The tcp findings of one host at its URL's port."""
-    residue = residual(pairing, target)
-    found = _endpoints(pairing, target, lambda w: None if w in residue else w.connect, lambda w: w.connected)
+    residue, late = residual(pairing, target), belated(pairing, target)
+    found = _endpoints(
+        pairing,
+        target,
+        lambda w: None if w in residue else met_at(w) if w in late else w.connect,
+        lambda w: w.connected and w not in late,
+    )
     findings = _findings(pairing, "tcp", target, hop, found)
     if findings.values["symptom"] == "unreachable":
         return Findings(
@@ -68,28 +75,17 @@ def read_tls(pairing: Pairing, target: Target, hop: int) -> Findings | None:
     forged = forged_walks(pairing, target)
     if forged:
         return certificate_findings(pairing, target, hop, forged)
-    residue = residual(pairing, target)
-    found = _endpoints(pairing, target, lambda w: w.connect if w in residue else _secured(w), lambda w: w.proven)
+    residue, late = residual(pairing, target), belated(pairing, target)
+    found = _endpoints(
+        pairing,
+        target,
+        lambda w: w.connect if w in residue else None if w in late else _secured(w),
+        lambda w: w.proven,
+    )
     failing = {e.ip: e.word for e in found if e.state == "failed" and e.word in TLS.proofs["hello"]}
     here = [e.ip for e in found if e.only_here]
     proof = born(pairing, target, here, proof_of(pairing, target, failing, residue))
     return _findings(pairing, "tls", target, hop, found, proof)
-
-
-def residual(pairing: Pairing, target: Target) -> frozenset[Tried]:
-    """Walks that no longer got a connection where an earlier one did and was then broken off: residual blocking, which
-    keeps the endpoint shut for some minutes after its trigger (Bock et al. 2021). They repeat that failure and are none
-    of their own."""
-    broken: set[str] = set()
-    found = []
-    for w in pairing.here:
-        if (w.host, w.port) != (target.host, target.port):
-            continue
-        if w.connected and w.handshake is not None and w.handshake.failure is not None:
-            broken.add(w.ip)
-        elif not w.connected and w.ip in broken and not is_local(w.connect.failure):
-            found.append(w)
-    return frozenset(found)
 
 
 def _secured(walk: Tried) -> Observation | None:
@@ -114,7 +110,7 @@ def _endpoints(
     for ip in sorted(addresses):
         mine = [w for w in pairing.here if (w.host, w.ip, w.port) == (target.host, ip, target.port) and operation(w)]
         # A control that did not get as far as this layer at this very address has no better news of it.
-        theirs = [w for w in walked_there if w.ip == ip] or ([] if elsewhere_well - {ip} else there_all)
+        theirs = [w for w in walked_there if w.ip == seen_elsewhere(ip)] or ([] if elsewhere_well - {ip} else there_all)
         there = any(worked(w) for w in theirs) if theirs else None
         if mine:
             among = frozenset(theirs)

@@ -15,6 +15,7 @@ from probe.verdict.findings import Findings
 from probe.verdict.judge import ended
 from probe.verdict.pair import Pairing
 from probe.verdict.read import STRANGERS, Tried
+from probe.verdict.reference import seen_elsewhere
 
 SELF_SIGNED_LEAF = 18
 
@@ -25,7 +26,7 @@ def forged_walks(pairing: Pairing, target: Target) -> list[Tried]:
     mine = [w for w in pairing.here if w.host == target.host and w.port == target.port and w.shaken and w.reason]
     proven_there = {w.ip for w in pairing.there if w.host == target.host and w.proven}
     shown = {leaf(w) for w in pairing.there if w.host == target.host}
-    return [w for w in mine if _is_strangers(w) and w.ip in proven_there and leaf(w) not in shown]
+    return [w for w in mine if _is_strangers(w) and seen_elsewhere(w.ip) in proven_there and leaf(w) not in shown]
 
 
 def _leaf_signed_itself(walk: Tried) -> bool:

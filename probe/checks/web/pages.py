@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from probe.checks.speed.freeze import freeze_of
 from probe.checks.speed.transfers import is_held
 from probe.checks.web.common import UNAIDED, genuine, is_portal
+from probe.checks.web.residual import belated, residual
 from probe.checks.web.told import is_notice
 from probe.model.failure import is_local
 from probe.model.kinds import HttpFetch
@@ -72,7 +73,9 @@ def read_page(pairing: Pairing, target: Target, hop: int) -> Findings:
     if freeze is not None and freeze.settled:
         # That is TCP's or TLS's affair (`probe.checks.speed`): those pages were cut off below HTTP.
         of_site = [w for w in of_site if w not in freeze.walks]
-    pages = [_page(pairing, w, theirs) for w in of_site]
+    late = belated(pairing, target)
+    pages = [_page(pairing, w, theirs) for w in of_site if w not in late]
+    pages += _shut(pairing, target, pages)
     cut = pairing.line.cut(p.fetch for p in pages if p.word in BROKEN)
     valid = [p for p in pages if not is_local(p.fetch.failure) and not was_busy(p.fetch) and p.fetch.seq not in cut]
     judged = _judged(pairing, valid)
@@ -80,6 +83,13 @@ def read_page(pairing: Pairing, target: Target, hop: int) -> Findings:
         return _findings(pairing, target, hop, [], "not_tried", theirs, "once", cut=bool(cut))
     contrasted = _contrast(judged[0].word, _control_word(pairing, theirs), theirs)
     return _findings(pairing, target, hop, judged, contrasted, theirs, _repeat(pairing, judged, valid))
+
+
+def _shut(pairing: Pairing, target: Target, pages: list[Page]) -> list[Page]:
+    """Residual blocking behind a broken plain request: the connects that failed after it, under the same word."""
+    words = {p.walk.ip: p.word for p in pages if p.word in BROKEN}
+    shut = residual(pairing, target) if target.scheme == "http" else ()
+    return [Page(words[w.ip], w, w.connect) for w in shut if w.ip in words]
 
 
 def _is_fetch_of(walk: Tried, target: Target) -> bool:

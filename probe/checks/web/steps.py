@@ -30,6 +30,7 @@ from probe.verdict.read import (
     redirect_target,
     walks_of,
 )
+from probe.verdict.reference import seen_elsewhere
 from probe.wire.urls import cookies_for
 
 # From this many addresses of one hop a page is asked at most before giving up on it.
@@ -205,7 +206,8 @@ def _control_endpoints(question: Question, case: Case, hop: Hop) -> Iterator[Ste
     target = hop.target
     tried = {(w.ip, w.port) for c in case.controls if not c.is_extra for w in walks_of(c.observations)}
     own = addresses_of(case.observations, target.host)[: question.addresses_max]
-    missing = tuple((target.host, ip, target.port) for ip in own if (ip, target.port) not in tried)
+    abroad = dict.fromkeys(seen_elsewhere(ip) for ip in own)
+    missing = tuple((target.host, ip, target.port) for ip in abroad if (ip, target.port) not in tried)
     if missing:
         for helper in question.helpers:
             if helper in spoken:
