@@ -181,11 +181,13 @@ class FakeNet:
         ech: bytes = b"",
     ) -> Shaken:
         self.asked.append(("shake", sni, alpn, max_version, *((profile,) if profile else ())))
-        peer = stream.peer if isinstance(stream, FakeStream) else Peer()
+        # A stream that counts for one of ours has it inside.
+        inner = getattr(stream, "inner", stream)
+        peer = inner.peer if isinstance(inner, FakeStream) else Peer()
         silent = Hello(failure=DEADLINE, version=None, cipher=None, ended="silence")
         by_profile = peer.tls.get(f"{profile}/{sni or ANY_NAME}") if profile else None
         hello = by_profile or peer.tls.get(sni or ANY_NAME) or peer.tls.get(ANY_NAME, silent)
-        if isinstance(stream, FakeStream) and 0 < stream.ttl < (hello.hops or peer.hops):
+        if isinstance(inner, FakeStream) and 0 < inner.ttl < (hello.hops or peer.hops):
             hello = silent
         at_us, took_us = await self._spend(hello.failure, peer.took_us, timeout_s)
         return Shaken(
