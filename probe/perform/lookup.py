@@ -26,6 +26,9 @@ ADDRESS_TYPES = {"A": 4, "AAAA": 6}
 
 async def perform_lookup(step: Lookup, world: World, emit: Emit) -> None:
     """Ask, and emit one dns.lookup per answer, or one with the failure. A question that cannot be put is skipped."""
+    if world.policy.refuses(step.host):
+        _skip(step, world, emit, because="denied")
+        return
     if step.resolver == "system":
         await _ask_system(step, world, emit)
         return
@@ -101,7 +104,7 @@ def _url_of(name: str, world: World) -> str:
     return world.local_resolvers[number]
 
 
-def _skip(step: Lookup, world: World, emit: Emit, note: str, because: str = "not_supported") -> None:
+def _skip(step: Lookup, world: World, emit: Emit, note: str | None = None, because: str = "not_supported") -> None:
     detail = Skipped(Lookup.__name__.lower(), because, note)
     at_us = world.net.clock.now_us()
     emit(

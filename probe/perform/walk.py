@@ -55,7 +55,7 @@ def _why_not(step: Walk, world: World) -> Skipped | None:
     """Why the walk is not taken at all; None when it may be."""
     if step.profile and step.profile not in world.net.profiles:
         return Skipped(step.profile, "not_supported", UNSENDABLE)
-    why_not = world.policy.allows(step.ip, step.port)
+    why_not = "denied" if world.policy.refuses(step.host) else world.policy.allows(step.ip, step.port)
     if why_not is None:
         return None
     because, _, note = why_not.partition(": ")

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import httpx
 
+from probe.inputs.deny import NOTHING, DenyList
 from probe.model.kinds import TlsVerify
 from probe.model.observation import Blob, Draft
 from probe.net.base import Net, UdpPlan
@@ -58,13 +59,18 @@ class Limits:
 class Policy:
     """Where may be dialled. `special` are the special-purpose blocks, (network, name) each; `allowed_nets` are let
     through whatever block they lie in; `ports` are the only ones, but for the (ip, port) of `doors`: our own helpers'.
-    Resolvers are not asked about: whoever configured them has decided already, whereas the addresses of walks come from
-    the network and may be anything."""
+    What the person at the line has `denied` is left alone whatever else holds. Resolvers are not asked about: whoever
+    configured them has decided already, whereas the addresses of walks come from the network and may be anything."""
 
     special: tuple[tuple[Network, str], ...] = ()
     allowed_nets: tuple[Network, ...] = ()
     ports: frozenset[int] = WEB_PORTS
     doors: frozenset[tuple[str, int]] = frozenset()
+    denied: DenyList = NOTHING
+
+    def refuses(self, host: str) -> bool:
+        """Whether a person has denied this name: it is neither looked up nor walked."""
+        return self.denied.covers(host)
 
     def allows(self, ip: str, port: int) -> str | None:
         """None when it may be dialled, else why not: `port: 25` or `special_address: 127.0.0.0/8 Loopback`."""
@@ -74,6 +80,8 @@ class Policy:
 
     def allows_address(self, ip: str) -> str | None:
         """The same for an address at whatever port."""
+        if self.denied.nets and self.denied.covers(ip):
+            return "denied: by the person at this line"
         try:
             address = ipaddress.ip_address(ip)
         except ValueError:

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 import trio
 
+from probe.inputs.deny import DenyList
 from probe.model.kinds import HttpFetch, Skipped, TcpConnect, TlsHandshake, TlsVerify
-from probe.model.step import Fetch, Walk
+from probe.model.step import Fetch, Lookup, Walk
 from probe.net.base import Failure
 from probe.net.fakenet import SILENCE, FakeNet, Hello, Peer, Says
 from probe.net.hops import NOT_SUPPORTED
@@ -265,3 +266,13 @@ def test_a_helpers_door_is_a_port_at_one_address_only() -> None:
     assert policy.allows("192.0.2.9", 8765) is None
     assert policy.allows("192.0.2.8", 8765) == "port: 8765"
     assert policy.allows("10.1.2.3", 8765) == "special_address: 10.0.0.0/8 Private-Use"
+
+
+async def test_a_denied_name_is_a_fact_and_nothing_is_sent() -> None:
+    net = secure()
+    policy = Policy((), (), frozenset({443}), DenyList(frozenset({"example.org"})))
+    facts = await walk(net, STEP, policy=policy)
+    draft, skipped = facts.one(Skipped)
+    assert (draft.failure, skipped.step, skipped.because) == ("skipped", "walk", "denied")
+    await PERFORMERS[Lookup](Lookup("example.org", "A", "system"), world_of(net, policy=policy), facts)
+    assert [s.step for _, s in facts.of(Skipped)] == ["walk", "lookup"] and net.asked == []

@@ -6,6 +6,7 @@ import ipaddress
 
 import pytest
 
+from probe.inputs.deny import DenyList
 from probe.perform.world import Network, Policy
 
 SPECIAL: tuple[tuple[Network, str], ...] = (
@@ -44,3 +45,11 @@ def test_allowed_nets_win_and_ports_are_still_asked() -> None:
     assert policy.allows("::ffff:127.80.0.1", 8443) is None
     assert policy.allows("127.0.0.1", 8443) == "special_address: 127.0.0.0/8 Loopback"
     assert policy.allows("127.80.0.1", 443) == "port: 443"
+
+
+def test_what_a_person_denies_is_denied_first() -> None:
+    denied = DenyList(frozenset({"example.org"}), (ipaddress.ip_network("192.0.2.0/24"),))
+    policy = Policy(SPECIAL, (ipaddress.ip_network("192.0.2.0/24"),), denied=denied)
+    assert policy.allows("192.0.2.1", 443) == "denied: by the person at this line"
+    assert policy.allows("198.51.100.1", 443) is None
+    assert policy.refuses("www.example.org") and not policy.refuses("example.net")
