@@ -19,6 +19,8 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_URL = 4096
 # A scheme must be followed by "//" or be no host:port, so that "example.org:8080/x" is a host and a port.
 _SCHEME = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*):(?!\d+(?:[/?#]|$))")
+# Words that registries of countries put before their ending: under `co.uk` names belong to different owners.
+_REGISTRY_WORDS = frozenset({"ac", "co", "com", "edu", "go", "gob", "gop", "gov", "gok", "mil", "net", "org", "web"})
 _PATH_SAFE = "!$%&'()*+,-./:;=@_~"
 _QUERY_SAFE = _PATH_SAFE + "?"
 
@@ -40,6 +42,11 @@ class Target:
         return address_of(self.host) is not None
 
     @property
+    def site(self) -> str:
+        """What is paced as one: see `site_of`."""
+        return site_of(self.host)
+
+    @property
     def sibling_port(self) -> int:
         """The port of the other scheme, tried for the record but never judged for the headline."""
         return 80 if self.scheme == "https" else 443
@@ -52,6 +59,17 @@ def address_of(host: str) -> str | None:
         return str(ipaddress.ip_address(host))
     except ValueError:
         return None
+
+
+def site_of(host: str) -> str:
+    """The registrable domain of a host, near enough for pacing: the last two labels, three under a registry's own
+    word (`dawn.com.pk`). The public suffix list would be exact; here it may only group too much, never too little: all
+    blogs of one platform count as one site, as they live on one. An address is its own site."""
+    labels = host.split(".")
+    if address_of(host) or len(labels) < 3:
+        return host
+    keep = 3 if len(labels[-1]) == 2 and labels[-2] in _REGISTRY_WORDS else 2
+    return ".".join(labels[-keep:])
 
 
 def parse_target(text: str, *, category: str = "", line: int | None = None) -> Target:
