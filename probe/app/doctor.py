@@ -26,7 +26,7 @@ import certifi
 
 from probe.app.consent import read_consent
 from probe.app.home import default_db, home_dir
-from probe.app.prepare import own_resolvers
+from probe.app.resolvers import own_resolvers
 from probe.inputs.folders import data_folder
 from probe.inputs.netdb import NetDb
 from probe.inputs.reference import listed, load_reference

@@ -11,8 +11,9 @@ from typing import Any
 import trio
 
 from probe import __version__
-from probe.app.prepare import country_code, network_number, platform_text, policy_of, resolver_url, spread
+from probe.app.prepare import country_code, network_number, platform_text, policy_of
 from probe.app.recent import RecentReach
+from probe.app.resolvers import resolver_url, spread
 from probe.app.sitting import new_id, utc_text
 from probe.helper.app import Helper, helper_app
 from probe.helper.limits import SERVE_LIMITS, HelperLimits

@@ -6,70 +6,49 @@ import hashlib
 import ipaddress
 import platform
 import random
+import secrets
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from probe import __version__
 from probe.app.controls import Archive
-from probe.app.home import default_db
+from probe.app.home import home_dir
+from probe.app.resolvers import own_resolvers, resolver_url, spread
 from probe.app.sitting import Item
-from probe.app.trials import trials
+from probe.app.unfinished import GoOn, Unfinished
+from probe.app.wanted import Wanted
 from probe.checks import RULESET
 from probe.inputs.categories import why_gated
+from probe.inputs.deny import DenyList, read_denied
 from probe.inputs.netdb import NetDb
 from probe.inputs.reference import load_reference
 from probe.inputs.targets import Planned, default_list, open_list
 from probe.model.errors import UsageError
-from probe.model.target import Target, address_of, parse_target
+from probe.model.target import Target, parse_target
 from probe.net.trust import TrustStore, load_trust
 from probe.perform.world import WEB_PORTS, Policy
 from probe.verdict.reference import Reference
 from probe.wire.facts import canonical
 
-# Bytes on the wire of one complete measurement without retries: lookups, handshakes, one page. Used for the estimate
-# only.
-BYTES_PER_TARGET = 180_000
-AUTO_CONCURRENCY = 8
-CANARIES_AT_ONCE = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The options of `probe run`, as typed. Zero and empty mean not given."""
-
-    urls: tuple[str, ...] = ()
-    lists: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    controls: tuple[str, ...] = ()
-    resolvers: tuple[str, ...] = ()
-    db: Path | None = None
-    concurrency: int = 0
-    max_time_s: float = 0
-    max_data: int = 0
-    ca_files: tuple[Path, ...] = ()
-    proxy: str | None = None
-    canaries: str | None = None
-    country: str | None = None
-    network: str | None = None
-    place: str = ""
-    access: str = ""
-    netdb: Path | None = None
-    allow_nets: tuple[str, ...] = ()
-    allow_ports: tuple[int, ...] = ()
+CANARIES_AT_ONCE, CANARIES_AT_HOME = 3, 2
+# Seeds that JSON numbers carry exactly everywhere (RFC 8259 section 6).
+SEEDS = 2**53
+DENY_FILE = "deny.txt"
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A plan that can be announced and carried out. `problems` are list lines that cannot be used, one line
-    each."""
+    """A plan that can be announced and carried out. `items` are those to measure now, in their order; where it goes on
+    from an unfinished run, that is `earlier`. `denied` counts the targets left out because the person denies them;
+    `problems` are list lines that cannot be used, one line each."""
 
     wanted: Wanted
     items: tuple[Item, ...]
     canaries: tuple[Target, ...]
+    canary_pool: tuple[Target, ...]
     resolvers: tuple[str, ...]
     local_resolvers: tuple[str, ...]
     helpers: tuple[str, ...]
@@ -80,62 +59,119 @@ class Prepared:
     netdb: NetDb | None
     cc: str
     asn: int | None
-    concurrency: int
     list_digest: str
+    seed: int
+    denied: int = 0
+    earlier: GoOn | None = None
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def db(self) -> Path:
-        return self.wanted.db or default_db()
+        return self.wanted.database
+
+    def unfinished(self, run_id: str) -> Unfinished:
+        """What to remember while the run of that id is under way."""
+        if self.earlier is None:
+            return Unfinished(self.wanted, self.items, self.seed, (run_id,))
+        plan = self.earlier.plan
+        return replace(plan, wanted=self.wanted, runs=(*plan.runs, run_id))
 
     def config(self) -> str:
         """What was asked for, as canonical JSON for the run's row: digests and choices, no path and no address of
         ours."""
         w = self.wanted
-        value = {
+        value: dict[str, Any] = {
             "resolvers": list(self.resolvers), "helpers": list(self.helpers),
             "canaries": [c.url for c in self.canaries],
-            "concurrency": self.concurrency, "max_time_s": w.max_time_s, "max_data": w.max_data,
+            "order_seed": self.seed, "concurrency": w.concurrency or "auto",
+            "max_time_s": w.max_time_s, "max_data": w.max_data, "max_rate": w.max_rate,
             "categories": list(w.categories), "allow_nets": list(w.allow_nets), "allow_ports": list(w.allow_ports),
             "trust_store": self.trust.digest, "ruleset": RULESET.version, "reference": self.reference.digest,
-            "netdb": [self.netdb.built, self.netdb.digest] if self.netdb else None,
+            "netdb": [self.netdb.built, self.netdb.digest] if self.netdb else None, "denied": self.denied,
         }  # fmt: skip
+        if self.earlier is not None:
+            value["resumes"] = self.earlier.plan.runs[-1]
         return canonical(value)
 
 
-def prepare(wanted: Wanted, *, local_resolvers: tuple[str, ...] | None = None, system: bool = True) -> Prepared:
+def prepare(
+    wanted: Wanted,
+    *,
+    local_resolvers: tuple[str, ...] | None = None,
+    system: bool = True,
+    earlier: GoOn | None = None,
+) -> Prepared:
     """Read lists, seeds, trust store and databases. Raises UsageError (a bad URL argument is one) before any
-    traffic."""
+    traffic. With `earlier`, the targets are what is left of that run."""
+    wanted = earlier.plan.wanted if earlier else wanted
     reference = load_reference()
     cc = country_code(wanted.country)
-    planned, problems, notes = _targets(wanted, cc)
-    helpers, archives = _controls(wanted.controls)
+    deny = read_denied((*wanted.deny, *own_deny_file()))
+    seed, items, problems, notes = _going_on(earlier) if earlier else _beginning(wanted, cc)
+    kept = tuple(item for item in items if not deny.covers(item.target.host))
+    if not kept and items:
+        raise UsageError("nothing to measure: every target is denied")
+    pools = canary_pool(wanted.canaries, reference, cc, deny)
+    dice = random.Random(seed)
+    helpers, archives = _controls(wanted.controls, deny)
     own = own_resolvers() if local_resolvers is None else local_resolvers
     names = tuple("network" if n == 0 else f"network:{n}" for n in range(len(own)))
     public = tuple(resolver_url(text) for text in wanted.resolvers) or spread(reference)
-    items = [Item(p.target, p.inputs) for p in planned]
-    # A fixed order would be a signature, and neighbours in a list are often neighbours on a server.
-    random.shuffle(items)
+    public = tuple(url for url in public if not deny.covers(urlsplit(url).hostname or ""))
     return Prepared(
         wanted=wanted,
-        items=tuple(items),
-        canaries=_canaries(wanted.canaries, reference, cc),
+        items=kept,
+        canaries=_picked(wanted, pools, dice),
+        canary_pool=(*pools[0], *pools[1]),
         resolvers=(*(("system",) if system else ()), *names, *public),
         local_resolvers=own,
         helpers=helpers,
         archives=archives,
         reference=reference,
         trust=load_trust(wanted.ca_files),
-        policy=policy_of(reference, wanted.allow_nets, (*wanted.allow_ports, *(_own_ports(wanted.urls)))),
+        policy=replace(
+            policy_of(reference, wanted.allow_nets, (*wanted.allow_ports, *(_own_ports(wanted.urls)))), denied=deny
+        ),
         netdb=NetDb.open(wanted.netdb) if wanted.netdb else None,
         cc=cc,
         asn=network_number(wanted.network),
-        concurrency=wanted.concurrency or AUTO_CONCURRENCY,
-        list_digest=hashlib.sha256("\n".join(sorted(p.target.normal for p in planned)).encode()).hexdigest(),
+        list_digest=hashlib.sha256("\n".join(sorted(item.target.normal for item in kept)).encode()).hexdigest(),
+        seed=seed,
+        denied=len(items) - len(kept),
+        earlier=earlier,
         problems=tuple(problems),
         notes=tuple(notes),
     )
+
+
+def own_deny_file() -> tuple[Path, ...]:
+    """The deny list in PROBE_HOME, where there is one: it holds for every run."""
+    path = home_dir() / DENY_FILE
+    return (path,) if path.exists() else ()
+
+
+Pool = tuple[Target, ...]
+Beginning = tuple[int, tuple[Item, ...], list[str], list[str]]
+
+
+def _beginning(wanted: Wanted, cc: str) -> Beginning:
+    """Seed, targets in their order, what was wrong in lists, and what to know, for a new run."""
+    planned, problems, notes = _targets(wanted, cc)
+    seed = secrets.randbelow(SEEDS) if wanted.seed is None else wanted.seed
+    return seed, shuffled([Item(p.target, p.inputs) for p in planned], random.Random(seed)), problems, notes
+
+
+def _going_on(earlier: GoOn) -> Beginning:
+    return earlier.plan.seed, earlier.left, [], []
+
+
+def shuffled(items: list[Item], dice: random.Random) -> tuple[Item, ...]:
+    """The order of a run, by its seed alone. A fixed order would be a signature, and neighbours in a list are often
+    neighbours on a server."""
+    ordered = sorted(items, key=lambda item: item.target.normal)
+    dice.shuffle(ordered)
+    return tuple(ordered)
 
 
 def _targets(wanted: Wanted, cc: str) -> tuple[list[Planned], list[str], list[str]]:
@@ -169,7 +205,7 @@ def _own_ports(urls: Iterable[str]) -> tuple[int, ...]:
     return tuple(parse_target(text).port for text in urls)
 
 
-def _controls(controls: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Archive, ...]]:
+def _controls(controls: tuple[str, ...], deny: DenyList) -> tuple[tuple[str, ...], tuple[Archive, ...]]:
     helpers, archives = [], []
     for control in controls:
         if control == "none":
@@ -178,6 +214,8 @@ def _controls(controls: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Archive
             parts = urlsplit(control)
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise UsageError(f"--control {control!r}: a helper is an http or https URL")
+            if deny.covers(parts.hostname):
+                raise UsageError(f"--control {control!r}: your deny list covers it")
             helpers.append(control.rstrip("/"))
         elif Path(control).exists():
             archives.append(Archive(Path(control)))
@@ -186,55 +224,25 @@ def _controls(controls: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Archive
     return tuple(helpers), tuple(archives)
 
 
-def own_resolvers() -> tuple[str, ...]:
-    """The resolvers that this network configured, as URLs; empty where the system tells none."""
-    import dns.exception
-    import dns.resolver
-
-    try:
-        found = [str(ns) for ns in dns.resolver.Resolver(configure=True).nameservers]
-    except (dns.exception.DNSException, OSError):
-        return ()
-    return tuple(udp_url(ip) for ip in found if address_of(ip))[:3]
-
-
-def udp_url(ip: str, port: int = 53) -> str:
-    return f"udp://[{ip}]:{port}" if ":" in ip else f"udp://{ip}:{port}"
-
-
-def resolver_url(text: str) -> str:
-    """A `--resolver` as given, checked: a known scheme and an address to dial (a name would need a resolver first)."""
-    try:
-        parts = urlsplit(text)
-        good = parts.scheme in ("udp", "tcp", "tls", "https") and address_of(parts.hostname or "") and parts.port != 0
-    except ValueError:
-        good = None
-    if not good:
-        raise UsageError(f"--resolver {text!r}: not udp://, tcp://, tls:// or https:// followed by an IP address")
-    return text
-
-
-def spread(reference: Reference) -> tuple[str, ...]:
-    """The default public resolvers: few questions, every transport, several operators."""
-    by_id = {r.id: r for r in reference.resolvers}
-    chosen = [by_id[name] for name in reference.default_resolvers if name in by_id]
-    wishes = ("udp://", "udp://", "tcp://", "tls://", "https://")
-    found: list[str] = []
-    for n, scheme in enumerate(wishes):
-        ready = [u for r in chosen[n % len(chosen) :] + chosen for u in r.urls if u.startswith(scheme) and "[" not in u]
-        found.extend(url for url in ready[:1] if url not in found)
-    return tuple(found)
-
-
-def _canaries(choice: str | None, reference: Reference, cc: str) -> tuple[Target, ...]:
+def canary_pool(choice: str | None, reference: Reference, cc: str, deny: DenyList) -> tuple[Pool, Pool]:
+    """From where this run's canaries are picked: those abroad, or all of a person's own list; and those at home."""
     if choice == "none":
-        return ()
+        return (), ()
     if choice:
-        return tuple(p.target for p in open_list(choice, ()).targets)
-    abroad = [c for c in reference.canaries if not c.home]
-    home = [c for c in reference.canaries if c.home and c.home == cc]
-    picked = random.sample(abroad, min(CANARIES_AT_ONCE, len(abroad))) + random.sample(home, min(2, len(home)))
-    return tuple(parse_target(c.url) for c in picked)
+        return tuple(p.target for p in open_list(choice, ()).targets if not deny.covers(p.target.host)), ()
+    known = [(c.home, parse_target(c.url)) for c in reference.canaries]
+    free = [(home, target) for home, target in known if not deny.covers(target.host)]
+    return tuple(t for home, t in free if not home), tuple(t for home, t in free if home and home == cc)
+
+
+def _picked(wanted: Wanted, pools: tuple[Pool, Pool], dice: random.Random) -> Pool:
+    if wanted.canaries:
+        return pools[0]
+    abroad, home = pools
+    return (
+        *dice.sample(abroad, min(CANARIES_AT_ONCE, len(abroad))),
+        *dice.sample(home, min(CANARIES_AT_HOME, len(home))),
+    )
 
 
 def policy_of(reference: Reference, nets: Iterable[str], ports: Iterable[int]) -> Policy:
@@ -271,19 +279,3 @@ def network_number(text: str | None) -> int | None:
 def platform_text() -> str:
     """Operating system family and Python version; nothing that singles out a machine."""
     return f"{platform.system() or 'unknown'} Python {sys.version_info[0]}.{sys.version_info[1]}"
-
-
-def announce(prepared: Prepared) -> dict[str, Any]:
-    """What would be contacted, for `--dry-run`."""
-    p = prepared
-    return {
-        "targets": [item.target.normal for item in p.items],
-        "resolvers": [*p.resolvers],
-        "helpers": list(p.helpers),
-        "canaries": [c.normal for c in p.canaries],
-        "database": str(p.db),
-        "bytes_expected": BYTES_PER_TARGET * len(p.items) + 20_000 * len(p.canaries),
-        "also": "addresses and redirects of these names, on ports " + " ".join(map(str, sorted(p.policy.ports))),
-        "on_anomaly": trials(p.helpers),
-        "software": f"vantage-probe {__version__}",
-    }

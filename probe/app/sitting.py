@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
@@ -20,6 +19,7 @@ from probe.app.canaries import Canaries
 from probe.app.controls import Archive, copy_facts
 from probe.app.judge import judge_case, keep_verdict
 from probe.app.line import LineWatch
+from probe.app.turns import Turns
 from probe.checks import FIELD_CHECKS, Question
 from probe.checks.question import Door
 from probe.engine import Stop, measure
@@ -31,6 +31,8 @@ from probe.model.target import Target
 from probe.model.vantage import Run, Vantage
 from probe.model.verdict import Judgement
 from probe.net.load import Governor
+from probe.net.meter import Meter, MeteredNet
+from probe.net.pace import EPOCH_S, WORDS, Pace
 from probe.perform.world import World
 from probe.store.sqlite import FLUSH_S, Store
 from probe.verdict.case import Case, Control
@@ -41,6 +43,8 @@ from probe.wire.facts import Row
 # How long a run waits for a line that went away, and how often one target is measured at most because of that.
 LINE_PATIENCE_S = 60.0
 MEASURED_MAX = 3
+# How often whoever looks on hears of bytes and width. Seconds.
+PULSE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,8 @@ class Item:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a sitting needs, decided before the first packet. Times in seconds, data in bytes; 0 means no
-    bound."""
+    """Everything a sitting needs, decided before the first packet. Times in seconds; 0 means no bound. `concurrency` is
+    how many targets at once, 0 for as many as the line bears."""
 
     items: tuple[Item, ...]
     canaries: tuple[Target, ...]
@@ -65,10 +69,19 @@ class Plan:
     archives: tuple[Archive, ...] = ()
     concurrency: int = 8
     max_time_s: float = 0
-    max_data: int = 0
     attempts: int = 8
     gaps_s: tuple[float, ...] = (1.5, 4.0, 4.0, 6.0)
     doors: tuple[Door, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How a sitting goes, told every half second: bytes moved so far, how many targets may be under way, and in words
+    why not more, where there is a reason."""
+
+    bytes_used: int
+    width: int
+    why: str
 
 
 class Watcher(Protocol):
@@ -81,6 +94,12 @@ class Watcher(Protocol):
     def noted(self, observation: Observation) -> None: ...
 
     def finished(self, item: Item, judgement: Judgement, measurement: Measurement, took_ms: int) -> None: ...
+
+    def pulsed(self, pulse: Pulse) -> None: ...
+
+    def stopping(self, grace_s: float) -> None:
+        """Asked to stop: nothing new is begun, and what is under way has this long."""
+        ...
 
 
 def new_id() -> str:
@@ -95,7 +114,8 @@ def utc_text(now_us: int) -> str:
 
 @dataclass
 class Sitting:
-    """A run under way. `scrub` takes the volunteer's own addresses out of every row before it is kept."""
+    """A run under way. `scrub` takes the volunteer's own addresses out of every row before it is kept. `meter` counts
+    what moves, and its bounds are the run's."""
 
     plan: Plan
     store: Store
@@ -105,9 +125,13 @@ class Sitting:
     governor: Governor
     stop: Stop = field(default_factory=Stop)
     scrub: Callable[[Row], Row] = lambda row: row
-    bytes_used: int = 0
+    meter: Meter = field(default_factory=Meter)
     _line: LineWatch = field(init=False)
     _canaries: Canaries = field(init=False)
+    _turns: Turns[Item] = field(init=False)
+    _pace: Pace = field(default_factory=Pace)
+    # Halted when nothing new is to begin: what is taken then is finished without a packet.
+    _rest: Stop = field(default_factory=Stop)
     _copied: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -115,6 +139,19 @@ class Sitting:
         self._line = LineWatch(self.reference, self.world.net.clock.mono_us)
         own = tuple(r for r in plan.resolvers if r.startswith(OWN_RESOLVERS)) or plan.resolvers[:1]
         self._canaries = Canaries(plan.canaries, own, self._line, self._ask_canary)
+        self._turns = Turns(plan.items, plan.concurrency or self._pace.width)
+        self.meter.when_spent = lambda: self.stop.halt("budget")
+        self.world = replace(self.world, net=MeteredNet(self.world.net, self.meter))
+
+    @property
+    def ended(self) -> str | None:
+        """Why it ended before everything was measured: budget, interrupted; None when it did not."""
+        return self.stop.reason or self._rest.reason
+
+    def wind_down(self) -> None:
+        """Begin nothing new; what is under way goes on until `stop` is halted."""
+        self._rest.halt("interrupted")
+        self._turns.close()
 
     async def run(self) -> None:
         """Measure everything. Raises StoreError when facts cannot be kept; the facts before that are safe."""
@@ -123,6 +160,9 @@ class Sitting:
         self.store.flush()
         async with trio.open_nursery() as background:
             background.start_soon(self._flush_forever)
+            background.start_soon(self._beat)
+            if not self.plan.concurrency:
+                background.start_soon(self._keep_pace)
             if self.plan.max_time_s:
                 background.start_soon(self._time_out)
             await self._measure_all()
@@ -138,13 +178,28 @@ class Sitting:
         await trio.sleep(self.plan.max_time_s)
         self.stop.halt("budget")
 
+    async def _beat(self) -> None:
+        while True:
+            self.watcher.pulsed(Pulse(self.meter.used, self._turns.width, WORDS[self._pace.why]))
+            await trio.sleep(PULSE_S)
+
+    async def _keep_pace(self) -> None:
+        while True:
+            began_us = self.world.net.clock.mono_us()
+            await trio.sleep(EPOCH_S)
+            lag_us = self.world.net.clock.lag_us(began_us)
+            self._turns.set_width(self._pace.decide(lag_us, self._turns.is_full))
+
     async def _measure_all(self) -> None:
-        queue = deque(self.plan.items)
-        workers = max(1, min(self.plan.concurrency, len(self.plan.items)))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._canaries.first)
-            for _ in range(workers):
-                nursery.start_soon(self._work, queue)
+            while (item := await self._turns.take()) is not None:
+                if self.stop.reason is not None:
+                    self._turns.close()
+                elif self._rest.reason is None:
+                    await self.governor.wait_turn()
+                    await self._wait_for_line()
+                nursery.start_soon(self._work, item)
 
     async def _ask_canary(self, target: Target, question: Question) -> Case:
         measurement = self._open(new_id(), target, "line")
@@ -159,13 +214,11 @@ class Sitting:
         self.store.append(measurement)
         return measurement
 
-    async def _work(self, queue: deque[Item]) -> None:
-        while queue:
-            item = queue.popleft()
-            if self.stop.reason is None:
-                await self.governor.wait_turn()
-                await self._wait_for_line()
-            await self._one(item)
+    async def _work(self, item: Item) -> None:
+        try:
+            await self._one(item, self._rest if self._rest.reason else self.stop)
+        finally:
+            self._turns.done(item)
 
     async def _wait_for_line(self) -> bool:
         """While nothing answers at all, nothing is begun: it would only fill the list with no_network. False when the
@@ -181,19 +234,19 @@ class Sitting:
             self.stop.leave(scope)
         return alive
 
-    async def _one(self, item: Item) -> None:
+    async def _one(self, item: Item, stop: Stop) -> None:
         """Measure a target; once more where the line itself had failed under it and is back."""
         self.watcher.began(item)
         began = self.world.net.clock.mono_us()
         for left in reversed(range(MEASURED_MAX)):
-            judgement, measurement = await self._measure(item)
-            lost = judgement.reason == "no_network" and self._line.lived and self.stop.reason is None
+            judgement, measurement = await self._measure(item, stop)
+            lost = judgement.reason == "no_network" and self._line.lived and self.ended is None
             if not (lost and left and await self._wait_for_line()):
                 break
         took_ms = math.ceil((self.world.net.clock.mono_us() - began) / 1000)
         self.watcher.finished(item, judgement, measurement, took_ms)
 
-    async def _measure(self, item: Item) -> tuple[Judgement, Measurement]:
+    async def _measure(self, item: Item, stop: Stop) -> tuple[Judgement, Measurement]:
         measurement = self._open(new_id(), item.target, ",".join(FIELD_CHECKS))
         question = Question(
             item.target,
@@ -214,7 +267,7 @@ class Sitting:
             controls=self._known_controls(item.target, measurement),
             vantage=self.plan.vantage,
             line=self._line_state,
-            stop=self.stop,
+            stop=stop,
             watch=partial(self.watcher.stepped, item),
             admit=self._admit,
         )
@@ -249,16 +302,5 @@ class Sitting:
 
     def _note(self, observation: Observation) -> None:
         self._line.note(observation)
+        self._pace.note(observation)
         self.watcher.noted(observation)
-        self.bytes_used += traffic(observation)
-        if self.plan.max_data and self.bytes_used >= self.plan.max_data:
-            self.stop.halt("budget")
-
-
-def traffic(o: Observation) -> int:
-    """About how many bytes an operation moved, by its own account plus packet headers."""
-    detail = o.detail
-    moved = getattr(detail, "bytes_in", 0) + getattr(detail, "bytes_out", 0) + getattr(detail, "wire_bytes", 0)
-    if o.kind == "dns.lookup":
-        moved += getattr(detail, "size", 0) + 100
-    return int(moved) + 120

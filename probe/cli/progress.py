@@ -1,30 +1,38 @@
-"""What a person sees while a run goes on: a live view on a terminal, calm lines elsewhere, JSON lines on request.
+"""Who looks on while a run goes on: counts, and shows in the way that suits where the output goes.
+
+    Live     a view that renews itself, on a terminal (`probe.cli.live`)
+    Lines    a calm line for each finished target, elsewhere: logs, pipes, screen readers, --plain
+    Json     one object for each finished target
+    Silent   nothing until the end (--quiet)
 
 Outcomes have a word and a sign each; colour only repeats them. Talk goes to stderr, data to stdout.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
-from typing import TextIO
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+import click
+from rich.console import Console
 from rich.text import Text
 
+from probe.app.doing import doing, is_recheck
+from probe.app.eta import Eta, size
 from probe.app.judge import run_line
 from probe.app.prepare import Prepared
 from probe.app.run import Outcome
-from probe.app.sitting import Item, traffic
+from probe.app.sitting import Item, Pulse
+from probe.app.summary import SUSPECT, Closing, Told, next_steps, summary, told, told_before
+from probe.cli.text import columns, safe
 from probe.model.measurement import Measurement
 from probe.model.observation import Observation
 from probe.model.outcome import OUTCOMES
-from probe.model.step import AskBytes, AskControl, AskLine, Lookup, Step, Visit, Walk
+from probe.model.step import Step
 from probe.model.verdict import Judgement
 
 SIGNS = {
@@ -36,67 +44,60 @@ SIGNS = {
     "down": ("-", "blue"),
     "insufficient": ("?", "dim"),
 }
-DOING: dict[type[Step], str] = {
-    AskBytes: "timing the line",
-    AskControl: "asking the control",
-    AskLine: "looking at the line",
-    Lookup: "looking up",
-    Walk: "walking",
-    Visit: "trying the name at the helper",
-}
-
-
-def watcher_for(prepared: Prepared, *, as_json: bool, lines: bool = True) -> Progress:
-    """The view that suits where the output goes; without `lines` nothing is printed of finished targets."""
-    live = sys.stderr.isatty() and not as_json
-    return Progress(prepared, as_json=as_json, live=live, data=sys.stdout, lines=lines)
+# A calm line about the whole comes no more often than this. Seconds.
+STATUS_S = 60.0
 
 
 class Progress:
-    """Counts and shows. Use as a context manager around the run."""
+    """Counts, and remembers what was found. Use as a context manager around the run. Views override what they show."""
 
-    def __init__(self, prepared: Prepared, *, as_json: bool, live: bool, data: TextIO, lines: bool) -> None:
-        self.prepared, self.as_json, self.data, self.lines = prepared, as_json, data, lines
-        self.total = len(prepared.items)
-        self.counts: Counter[str] = Counter()
-        self.findings: list[Judgement] = []
+    def __init__(self, prepared: Prepared, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self.prepared = prepared
+        before = told_before(prepared.earlier.found) if prepared.earlier else []
+        self.found: list[Told] = before
+        self.counts: Counter[str] = Counter(t.outcome for t in before)
+        self.total = len(prepared.items) + len(before)
         self.judged: dict[str, Judgement] = {}
-        self.unsure: Counter[str] = Counter()
-        self.helper_failed: str | None = None
+        # Target to (what is being done, since when, whether it is a re-check).
+        self.current: dict[str, tuple[str, float, bool]] = {}
+        self.pulse = Pulse(0, 0, "")
+        self.helper_failed = ""
         self.helper_worked = False
-        self.bytes_used = 0
-        self.current: dict[str, str] = {}
-        self.started = time.monotonic()
-        self.console = Console(stderr=True, highlight=False)
-        self.live = Live(console=self.console, refresh_per_second=5, transient=True) if live else None
+        self.clock_s = clock_s
+        self.eta = Eta(clock_s())
 
     def __enter__(self) -> Progress:
-        if self.live is not None:
-            self.live.start()
-        elif not self.as_json:
-            self.console.print(f"Measuring {self.total} target{'s' * (self.total != 1)}; results in {self.prepared.db}")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.live is not None:
-            self.live.stop()
+        return
+
+    @property
+    def done(self) -> int:
+        """Targets finished, those of earlier sittings included."""
+        return len(self.found)
+
+    def status(self) -> str:
+        """The whole in one plain line."""
+        suspects = sum(self.counts[word] for word in SUSPECT)
+        left = self.eta.words(self.total - self.done, self.clock_s())
+        look = "looks" if suspects == 1 else "look"
+        return f"{self.done} of {self.total} measured, {suspects} {look} blocked, {size(self.pulse.bytes_used)}, {left}"
 
     # ---- the watcher's part ----
 
     def began(self, item: Item) -> None:
-        self.current[item.target.normal] = "starting"
-        self._show()
+        self.current[item.target.normal] = ("starting", self.clock_s(), False)
 
     def stepped(self, item: Item, step: Step) -> None:
-        what = DOING[type(step)]
-        again = f" (try {step.attempt}: {step.why})" if step.attempt > 1 else ""
-        self.current[item.target.normal] = what + again
-        self._show()
+        known = self.current.get(item.target.normal)
+        # A re-check is what is worth seeing, whatever else goes on beside it.
+        if known is None or is_recheck(step) or not known[2]:
+            self.current[item.target.normal] = (doing(step), self.clock_s(), is_recheck(step))
 
     def noted(self, observation: Observation) -> None:
-        self.bytes_used += traffic(observation)
         if observation.kind == "control.ask":
             self.helper_worked = self.helper_worked or observation.failure is None
             self.helper_failed = observation.failure or self.helper_failed
@@ -104,71 +105,104 @@ class Progress:
     def finished(self, item: Item, judgement: Judgement, measurement: Measurement, took_ms: int) -> None:
         self.current.pop(item.target.normal, None)
         self.judged[item.target.url] = judgement
+        self.found.append(told(judgement, item.target.url))
         self.counts[judgement.outcome] += 1
-        if judgement.outcome in ("blocked", "likely_blocked", "impaired"):
-            self.findings.append(judgement)
-        if judgement.outcome == "insufficient" and judgement.reason:
-            self.unsure[judgement.reason] += 1
-        if self.as_json:
-            line = run_line(judgement, measurement, item.target.normal, item.inputs, took_ms)
-            print(line, file=self.data, flush=True)
-        elif self.lines:
-            self._print(outcome_line(judgement, item.target.url))
-        self._show()
+        self.eta.finished(self.clock_s())
 
-    def _print(self, line: Text) -> None:
-        console = self.live.console if self.live is not None else Console(file=self.data, highlight=False)
-        console.print(line, soft_wrap=True)
+    def pulsed(self, pulse: Pulse) -> None:
+        self.pulse = pulse
 
-    # ---- the live view ----
-
-    def _show(self) -> None:
-        if self.live is not None:
-            self.live.update(self._view())
-
-    def _view(self) -> Group:
-        done = sum(self.counts.values())
-        head = Table.grid(padding=(0, 2))
-        head.add_row(
-            Text(f"{done}/{self.total}", style="bold"),
-            ProgressBar(self.total, done, width=30),
-            Text(f"{self.bytes_used / 1e6:.1f} MB"),
-            Text(self._eta(done)),
+    def stopping(self, grace_s: float) -> None:
+        under_way = len(self.current)
+        self.say(
+            f"Stopping: nothing new is begun, {under_way} under way {'has' if under_way == 1 else 'have'} "
+            f"{grace_s:.0f} s to finish. Ctrl-C again stops at once. Everything measured so far is saved; "
+            "`probe run --resume` goes on."
         )
-        words = Text()
-        for outcome in OUTCOMES:
-            if self.counts[outcome]:
-                sign, style = SIGNS[outcome]
-                words.append(f"{sign} {outcome} {self.counts[outcome]}   ", style=style)
-        now = [Text(f"  {plain(url)[:60]}  {plain(what)}", style="dim") for url, what in list(self.current.items())[:6]]
-        return Group(head, words, *now)
-
-    def _eta(self, done: int) -> str:
-        if not done:
-            return "learning the pace"
-        left = (self.total - done) * (time.monotonic() - self.started) / done
-        return f"about {left / 60:.0f} min left" if left > 90 else f"about {left:.0f} s left"
 
     # ---- afterwards ----
 
+    def say(self, line: str) -> None:
+        """Talk, on stderr."""
+        click.echo(safe(line, 2000), err=True)
+
+    def closing(self, outcome: Outcome) -> Closing:
+        """What the summary is made from."""
+        cut = sum(t.reason in ("interrupted", "budget") for t in self.found)
+        trouble = "" if self.helper_worked or not self.prepared.helpers else self.helper_failed or "no answer"
+        return Closing(
+            tuple(self.found),
+            0 if outcome.finished else cut + self.total - self.done,
+            self.prepared.db,
+            outcome.bytes_used,
+            outcome.interrupted,
+            outcome.incomplete,
+            trouble,
+        )
+
     def summarise(self, outcome: Outcome) -> None:
         """The end in plain words, with what to do next."""
-        done = sum(self.counts.values())
-        say = self.console.print
-        blocked = [j for j in self.findings if j.outcome != "impaired"]
-        say(
-            f"\n{len(blocked)} of {done} look blocked from here." if done else "\nNothing was measured.", soft_wrap=True
-        )
-        for j in sorted(blocked, key=lambda j: (OUTCOMES.index(j.outcome), j.host)):
-            say(Text(f"  {j.outcome}: {plain(j.explanation)}"), soft_wrap=True)
-        for reason, count in sorted(self.unsure.items()):
-            say(f"  {count} could not be judged: {reason}")
-        if self.prepared.helpers and not self.helper_worked:
-            say(f"The control helper was not reached ({self.helper_failed or 'no answer'}).")
-        if outcome.interrupted:
-            say("Interrupted; everything measured so far is kept.")
-        say(f"Facts are in {self.prepared.db} ({self.bytes_used / 1e6:.1f} MB of traffic).", soft_wrap=True)
-        say(f"Next: probe list   |   probe show ID   |   probe report {self.prepared.db}", soft_wrap=True)
+        closing = self.closing(outcome)
+        self.say("")
+        for line in summary(closing):
+            self.say(line)
+        self.say("Next:")
+        for line in columns([(f"  {command}", f"  {why}") for command, why in next_steps(closing)]):
+            self.say(line)
+
+
+class Json(Progress):
+    """One object for each target, as it finishes."""
+
+    def finished(self, item: Item, judgement: Judgement, measurement: Measurement, took_ms: int) -> None:
+        super().finished(item, judgement, measurement, took_ms)
+        click.echo(run_line(judgement, measurement, item.target.normal, item.inputs, took_ms))
+
+    def summarise(self, outcome: Outcome) -> None:
+        """Nothing: the last line is the last target's."""
+
+
+class Silent(Progress):
+    """Nothing until the end."""
+
+
+class Lines(Progress):
+    """A line for each finished target, complete in itself, and now and then one about the whole."""
+
+    def __init__(self, prepared: Prepared, clock_s: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(prepared, clock_s)
+        self._told_s = clock_s()
+
+    def __enter__(self) -> Lines:
+        self.say(f"Measuring {self.total} target{'s' * (self.total != 1)}; results in {self.prepared.db}")
+        return self
+
+    def finished(self, item: Item, judgement: Judgement, measurement: Measurement, took_ms: int) -> None:
+        super().finished(item, judgement, measurement, took_ms)
+        line = Text(f"{self.done}/{self.total} ")
+        line.append(outcome_line(judgement, item.target.url))
+        Console(file=sys.stdout, highlight=False).print(line, soft_wrap=True)
+
+    def pulsed(self, pulse: Pulse) -> None:
+        super().pulsed(pulse)
+        if self.clock_s() - self._told_s >= STATUS_S:
+            self._told_s = self.clock_s()
+            self.say(self.status() + (f" ({pulse.why})" if pulse.why else ""))
+
+
+def watcher_for(
+    prepared: Prepared, *, as_json: bool = False, plain: bool = False, quiet: bool = False, lines: bool = True
+) -> Progress:
+    """The view that suits where the output goes; without `lines` nothing is printed of finished targets."""
+    if as_json:
+        return Json(prepared)
+    if quiet:
+        return Silent(prepared)
+    if not plain and sys.stderr.isatty() and os.environ.get("TERM", "") != "dumb" and not os.environ.get("NO_COLOR"):
+        from probe.cli.live import Live
+
+        return Live(prepared, lines=lines)
+    return Lines(prepared) if lines else Silent(prepared)
 
 
 def outcome_line(judgement: Judgement, url: str) -> Text:
@@ -176,14 +210,21 @@ def outcome_line(judgement: Judgement, url: str) -> Text:
     sign, style = SIGNS[judgement.outcome]
     line = Text()
     line.append(f"{sign} {judgement.outcome:<15}", style=style)
-    line.append(plain(url))
+    line.append(safe(url))
     detail = " ".join(judgement.techniques) or judgement.reason or ""
     if detail:
         line.append(f"  [{detail}]", style="bold")
-    line.append(f"  {plain(judgement.explanation)}", style="dim")
+    line.append(f"  {safe(judgement.explanation)}", style="dim")
     return line
 
 
-def plain(text: str) -> str:
-    """Text from outside without control characters, so that it cannot steer a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+def count_words(counts: Counter[str]) -> Text:
+    """`+ ok 28   X blocked 2`."""
+    words = Text()
+    for outcome in OUTCOMES:
+        if counts[outcome]:
+            sign, style = SIGNS[outcome]
+            words.append(f"{sign} {outcome} {counts[outcome]}", style=style)
+            words.append("   ")
+    words.rstrip()
+    return words

@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 import trio
 
-from probe.model.observation import TcpInfo
-from probe.net.base import Clock, Dialed, Echoes, Failure, Net, Resolved, Shaken, Stream, UdpPlan
+from probe.model.kinds import TcpInfo
+from probe.net.base import Clock, Dialed, Echoes, Failure, Heard, Net, Resolved, Shaken, Stream, UdpPlan
 
 # What one connection may bring at most: a body up to its cap, header, certificates, framing
 # (`probe.perform.world.Limits`).
@@ -186,10 +186,10 @@ class MeteredNet:
     def limit(self, stream: Stream, ttl: int) -> Failure | None:
         return self._net.limit(stream.inner if isinstance(stream, MeteredStream) else stream, ttl)
 
-    async def ask_udp(self, ip: str, port: int, payload: bytes, plan: UdpPlan) -> Echoes:
+    async def ask_udp(self, ip: str, port: int, payload: bytes, plan: UdpPlan, heard: Heard | None = None) -> Echoes:
         echoes: Echoes | None = None
         try:
-            echoes = await self._net.ask_udp(ip, port, payload, plan)
+            echoes = await self._net.ask_udp(ip, port, payload, plan, heard)
         finally:
             self.meter.charge((1 if echoes is None else echoes.sends) * (len(payload) + _UDP_HEADER))
         self.meter.charge(sum(len(d.data) + _UDP_HEADER for d in echoes.datagrams))

@@ -9,68 +9,18 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from probe.store.sqlite import Store
+from tests.loopback.commands import OPEN, command, lines, probe, wait_for_fact
 
-PAGE = b"<html><title>A page</title><body>" + b"words and words " * 400 + b"</body></html>"
-OPEN = ("--allow-net", "127.0.0.0/8", "--canaries", "none", "--resolver", "udp://127.0.0.1:9")
 FIELDS = {
     "measurement_id", "url", "target", "host", "outcome", "reason", "layer", "techniques", "locus", "hop", "scope",
     "layers", "layer_reasons", "siblings", "rules", "ruleset", "control", "control_age_s", "attempts", "started_at",
     "took_ms", "explanation",
 }  # fmt: skip
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        if self.path.startswith("/never"):
-            time.sleep(30)
-            return
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", str(len(PAGE)))
-        self.end_headers()
-        self.wfile.write(PAGE)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def site() -> Iterator[str]:
-    """A plain HTTP site; paths under /never get no answer."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-def command(home: Path, *args: str, yes: bool = True) -> subprocess.Popen[str]:
-    env = {**os.environ, "PROBE_HOME": str(home), "NO_COLOR": "1", **({"PROBE_CONSENT": "yes"} if yes else {})}
-    return subprocess.Popen(
-        [sys.executable, "-m", "probe", *args],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=env,
-    )  # fmt: skip
-
-
-def probe(home: Path, *args: str, yes: bool = True) -> tuple[int, str, str]:
-    process = command(home, *args, yes=yes)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
-
-
-def lines(out: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in out.splitlines()]
 
 
 def test_a_target_is_one_line_with_every_field(tmp_path: Path, site: str) -> None:
@@ -150,7 +100,10 @@ def test_special_addresses_are_facts_and_not_dialled(tmp_path: Path, site: str) 
 def test_ctrl_c_ends_with_a_line_for_every_target(tmp_path: Path, site: str) -> None:
     urls = [f"{site}/never/{n}" for n in range(4)]
     process = command(tmp_path, "run", *urls, *OPEN, "--json", "--concurrency", "2")
-    _wait_for_fact(tmp_path / "results.db", "tcp.connect")
+    wait_for_fact(tmp_path / "results.db", "tcp.connect")
+    process.send_signal(signal.SIGINT)
+    # The first one lets what is under way finish; these never would.
+    assert process.stderr is not None and "Ctrl-C again stops at once" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130 and "Traceback" not in err
@@ -167,7 +120,7 @@ def test_max_time_ends_with_a_line_for_every_target(tmp_path: Path, site: str) -
 
 def test_kill_9_keeps_the_facts_and_the_file_opens_clean(tmp_path: Path, site: str) -> None:
     process = command(tmp_path, "run", f"{site}/never", *OPEN)
-    _wait_for_fact(tmp_path / "results.db", "tcp.connect")
+    wait_for_fact(tmp_path / "results.db", "tcp.connect")
     process.kill()
     process.communicate(timeout=30)
     with Store.open(tmp_path / "results.db", create=False) as store:
@@ -175,20 +128,6 @@ def test_kill_9_keeps_the_facts_and_the_file_opens_clean(tmp_path: Path, site: s
         assert store.query("SELECT count(*) FROM observation WHERE kind = 'tcp.connect'")[0][0] >= 1
     code, out, _ = probe(tmp_path, "judge", str(tmp_path / "results.db"), "--json")
     assert code == 0 and json.loads(out)["judged"] == 1
-
-
-def _wait_for_fact(db: Path, kind: str) -> None:
-    """Until another process has written a fact: polling its file is the only way to know."""
-    for _ in range(600):
-        if db.exists():
-            try:
-                with sqlite3.connect(f"{db.as_uri()}?mode=ro", uri=True) as conn:
-                    if conn.execute("SELECT 1 FROM observation WHERE kind = ?", (kind,)).fetchone():
-                        return
-            except sqlite3.Error:
-                pass
-        time.sleep(0.02)
-    raise AssertionError(f"no {kind} fact came")
 
 
 def test_a_full_disk_is_one_line_and_what_was_written_stays(tmp_path: Path, site: str) -> None:

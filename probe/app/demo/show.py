@@ -16,9 +16,10 @@ import trio
 
 from probe.app.demo.world import Place, World, open_world
 from probe.app.helper import HelperWish, help_until_cancelled, prepare_helper
-from probe.app.prepare import Prepared, Wanted, prepare
+from probe.app.prepare import Prepared, prepare
 from probe.app.run import Outcome, sit
 from probe.app.sitting import Watcher
+from probe.app.wanted import Wanted
 from probe.model.target import parse_target
 from probe.model.verdict import Judgement
 from probe.perform.world import Limits
@@ -100,6 +101,8 @@ def _prepared(world: World, db: Path, helper: str) -> Prepared:
         controls=(helper,),
         resolvers=world.resolvers,
         db=db,
+        # Loopback bears more than the careful beginning of `auto`.
+        concurrency=8,
         ca_files=(world.ca_file,),
         canaries="none",
         country=world.country,

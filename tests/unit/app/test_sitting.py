@@ -11,12 +11,11 @@ import pytest
 import trio
 
 from probe.app.judge import HEADLINE, field_measurements, rejudge
-from probe.app.sitting import Item, Plan, Sitting, traffic
+from probe.app.sitting import Item, Plan, Pulse, Sitting
 from probe.checks import FIELD_CHECKS
 from probe.checks.question import Door
 from probe.engine import Stop
 from probe.model.errors import StoreError
-from probe.model.kinds import DnsLookup, HttpFetch
 from probe.model.measurement import Measurement
 from probe.model.observation import Observation
 from probe.model.step import Step
@@ -25,6 +24,8 @@ from probe.model.vantage import Run, Vantage
 from probe.model.verdict import Judgement
 from probe.net.fakenet import FakeNet, Hello, Peer
 from probe.net.load import Governor
+from probe.net.meter import Meter
+from probe.net.pace import START
 from probe.perform.world import World
 from probe.store.sqlite import Store
 from probe.wire.facts import ObservationRow, Row
@@ -45,6 +46,7 @@ class Onlooker:
     begun: list[str] = field(default_factory=list)
     steps: int = 0
     facts: list[Observation] = field(default_factory=list)
+    pulses: list[Pulse] = field(default_factory=list)
     when_noted: Callable[[Observation], None] = lambda o: None
 
     def began(self, item: Item) -> None:
@@ -60,6 +62,12 @@ class Onlooker:
     def finished(self, item: Item, judgement: Judgement, measurement: Measurement, took_ms: int) -> None:
         assert measurement.measurement_id == judgement.measurement_id and took_ms >= 0
         self.finished_items.append((item.target.url, judgement))
+
+    def pulsed(self, pulse: Pulse) -> None:
+        self.pulses.append(pulse)
+
+    def stopping(self, grace_s: float) -> None:
+        raise AssertionError("only a signal says so")
 
 
 def internet() -> FakeNet:
@@ -92,10 +100,14 @@ def store(tmp_path: Path) -> Any:
 
 async def sit(store: Store, planned: Plan, net: FakeNet | None = None, **more: Any) -> Onlooker:
     onlooker = more.pop("watcher", None) or Onlooker()
+    await sitting_of(store, planned, net, watcher=onlooker, **more).run()
+    return onlooker
+
+
+def sitting_of(store: Store, planned: Plan, net: FakeNet | None = None, **more: Any) -> Sitting:
     governor = Governor(cpu_s=lambda: 0.0, wall_s=lambda: 0.0)
     world = more.pop("world", None) or helped(net or internet())
-    await Sitting(planned, store, world, REFERENCE, onlooker, governor, **more).run()
-    return onlooker
+    return Sitting(planned, store, world, REFERENCE, more.pop("watcher"), governor, **more)
 
 
 def outcomes(onlooker: Onlooker) -> dict[str, str]:
@@ -194,7 +206,7 @@ async def test_halted_in_the_middle_the_rest_is_finished_too(
     onlooker = Onlooker()
     onlooker.when_noted = lambda o: stop.halt("interrupted") if o.kind == "http.fetch" else None
     await sit(store, plan(*urls, concurrency=1), stop=stop, watcher=onlooker)
-    assert [url for url, _ in onlooker.finished_items] == urls
+    assert sorted(url for url, _ in onlooker.finished_items) == sorted(urls)
     assert [j.reason for _, j in onlooker.finished_items][1:] == ["interrupted"] * 3
 
 
@@ -205,7 +217,7 @@ async def test_the_time_granted_ends_it(store: Store, autojump_clock: trio.testi
 
 
 async def test_the_data_granted_ends_it(store: Store, autojump_clock: trio.testing.MockClock) -> None:
-    seen = await sit(store, plan(FINE, CUT, concurrency=1, max_data=1))
+    seen = await sit(store, plan(FINE, CUT, concurrency=1), meter=Meter(budget=1))
     assert {j.reason for _, j in seen.finished_items} == {"budget"}
 
 
@@ -231,11 +243,33 @@ async def test_rows_are_scrubbed_before_they_are_kept(store: Store, autojump_clo
     assert store.query("SELECT count(*) FROM observation WHERE ip IS NOT NULL") == [(0,)]
 
 
-@pytest.mark.parametrize(
-    "detail,moved",
-    [(DnsLookup("system", "A", size=80), 300), (HttpFetch("u", wire_bytes=1000), 1120)],
-    ids=["lookup", "fetch"],
-)
-def test_traffic_counts_what_was_moved(detail: DnsLookup | HttpFetch, moved: int) -> None:
-    o = Observation("a" * 32, 0, None, detail.kind, None, None, None, 1, "plan", None, 0, 0, detail)
-    assert traffic(o) == moved
+async def test_winding_down_finishes_what_is_under_way_and_begins_nothing(
+    store: Store, autojump_clock: trio.testing.MockClock
+) -> None:
+    onlooker, urls = Onlooker(), [FINE, CUT, DULL]
+    sitting = sitting_of(store, plan(*urls, concurrency=1), watcher=onlooker)
+    onlooker.when_noted = lambda o: (
+        sitting.wind_down() if o.kind == "tcp.connect" and o.host == "fine.example" else None
+    )
+    await sitting.run()
+    assert {url: (j.outcome, j.reason) for url, j in onlooker.finished_items} == {
+        FINE: ("ok", None), CUT: ("insufficient", "interrupted"), DULL: ("insufficient", "interrupted"),
+    }  # fmt: skip
+    assert sitting.ended == "interrupted" and sitting.stop.reason is None
+
+
+async def test_pulses_tell_bytes_and_width(store: Store, autojump_clock: trio.testing.MockClock) -> None:
+    seen = await sit(store, plan(CUT, concurrency=3))
+    assert seen.pulses[-1].bytes_used > 0 and {p.width for p in seen.pulses} == {3}
+
+
+async def test_auto_begins_low_and_grows_while_nothing_suffers(
+    store: Store, autojump_clock: trio.testing.MockClock
+) -> None:
+    net = internet()
+    urls = [f"https://cut{n}.example/" for n in range(40)]
+    for n in range(40):
+        add_site(net, f"cut{n}.example", f"192.0.2.{100 + n}", hello=RESET)
+    seen = await sit(store, plan(*urls, concurrency=0, helpers=()), world=scripted_world(net))
+    found = [p.width for p in seen.pulses]
+    assert found[0] == START and found[-1] > START and len(seen.finished_items) == 40

@@ -270,7 +270,7 @@ def test_a_helpers_door_is_a_port_at_one_address_only() -> None:
 
 async def test_a_denied_name_is_a_fact_and_nothing_is_sent() -> None:
     net = secure()
-    policy = Policy((), (), frozenset({443}), DenyList(frozenset({"example.org"})))
+    policy = Policy((), (), frozenset({443}), denied=DenyList(frozenset({"example.org"})))
     facts = await walk(net, STEP, policy=policy)
     draft, skipped = facts.one(Skipped)
     assert (draft.failure, skipped.step, skipped.because) == ("skipped", "walk", "denied")
