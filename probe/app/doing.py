@@ -7,17 +7,23 @@ from probe.model.step import AskBytes, AskControl, AskLine, Lookup, Step, Visit
 from probe.verdict.read import ASTRAY, BELOW, HOP_TRIAL, PATH_TRIAL, SIBLING, TRIAL
 
 _WHAT_FAILED = {
-    "dns.lookup": "the look-up",
-    "tcp.connect": "the connection",
-    "tls.handshake": "the TLS handshake",
-    "tls.verify": "the certificate",
-    "http.fetch": "the page",
+    "dns.lookup": "look-up",
+    "tcp.connect": "connection",
+    "tls.handshake": "TLS handshake",
+    "tls.verify": "certificate",
+    "http.fetch": "page",
 }
 _HOW = {
     "connection_reset": "was reset",
     "generic_timeout_error": "got no answer",
     "eof_error": "was cut off",
     "connection_refused": "was refused",
+    "dns_nxdomain_error": "says: no such name",
+    "dns_no_answer": "gave no address",
+    "dns_refused_error": "was refused",
+    "dns_servfail_error": "failed at the resolver",
+    "ssl_invalid_hostname": "is for another name",
+    "ssl_unknown_authority": "is by nobody trusted",
 }
 
 _TRIALS = {
@@ -29,15 +35,17 @@ _TRIALS = {
 
 
 def doing(step: Step) -> str:
-    """`looking up`, `again (try 2): the TLS handshake was reset`, `innocent name to the same address`."""
+    """`looking up`, `try 2: TLS handshake was reset`, `trial: does another name pass?`. Short, for narrow screens."""
     if step.why.startswith("again: "):
-        return f"again (try {step.attempt}): {_what_failed(step.why.removeprefix('again: '))}"
-    if step.why.startswith(TRIAL):
-        return "trial: does an innocent name pass at the same address?"
-    if isinstance(step, AskBytes):
-        return "timing the line"
+        return f"try {step.attempt}: {_what_failed(step.why.removeprefix('again: '))}"
     if isinstance(step, Visit):
         return "trial: its name at the helper's door"
+    if step.why.startswith(TRIAL):
+        return next(
+            (said for why, said in _TRIALS.items() if step.why.startswith(why)), "trial: does another name pass?"
+        )
+    if isinstance(step, AskBytes):
+        return "timing the line"
     if isinstance(step, AskLine):
         return "looking at the line itself"
     if isinstance(step, AskControl):
@@ -57,5 +65,5 @@ def is_recheck(step: Step) -> bool:
 
 def _what_failed(text: str) -> str:
     kind, _, failure = text.rpartition(" ")
-    what = _WHAT_FAILED.get(kind, "the look-up" if not kind else kind)
-    return f"{what} {_HOW.get(failure, 'failed: ' + failure)}"
+    what = _WHAT_FAILED.get(kind, "look-up" if not kind else kind)
+    return f"{what} {_HOW.get(failure, 'failed, ' + failure)}"

@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.live import Live as RichLive
-from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from probe.app.eta import duration, size
@@ -80,17 +79,19 @@ class Live(Progress):
         width = options.max_width
         yield Group(*self._head(width), *self._now(width))
 
-    def _head(self, width: int) -> list[Text | ProgressBar]:
+    def _head(self, width: int) -> list[Text]:
         left = self.eta.words(self.total - self.done, self.clock_s())
         share = f"{100 * self.done // self.total if self.total else 100} %"
         many = Text.assemble((f"{self.done} of {self.total}", "bold"), f"  {share}  {left}")
         flow = f"{size(self.pulse.bytes_used)}  {size(self.rate())}/s  {self.pulse.width} at once"
-        rows: list[Text | ProgressBar] = [many, ProgressBar(self.total or 1, self.done, width=min(width, 72))]
-        rows.append(Text(flow + (f": {self.pulse.why}" if self.pulse.why else "")))
-        rows.append(count_words(self.counts))
+        rows = [many, _bar(self.done, self.total, min(width, 72)), Text(flow)]
+        if self.pulse.why:
+            rows.append(Text(self.pulse.why, style="yellow"))
+        counts = count_words(self.counts, width)
         if self._stopping:
-            rows.append(Text(self._stopping, style="bold"))
-        return [_fitted(row, width) if isinstance(row, Text) else row for row in rows]
+            counts.append(Text(self._stopping, style="bold"))
+        # Counts and what Ctrl-C will do are worth a second line; the rest is cut where it would wrap.
+        return [*(_fitted(row, width) for row in rows), *counts]
 
     def _now(self, width: int) -> list[Text]:
         """What is under way, re-checks first, then the longest."""
@@ -111,9 +112,14 @@ class Live(Progress):
         style = "yellow" if again else "dim"
         if width < NARROW:
             return [Text(f"  {host}", style=style), Text(f"    {told}", style=style)]
-        room = max(20, min(36, width // 2 - 4))
+        room = max(20, min(36, width // 2 - 6))
         name = host if len(host) <= room else host[: room - 1] + "…"
         return [Text(f"  {name:<{room}}  {told}", style=style)]
+
+
+def _bar(done: int, total: int, width: int) -> Text:
+    full = width * done // total if total else width
+    return Text.assemble(("━" * full, "green"), ("─" * (width - full), "dim"))
 
 
 def _fitted(text: Text, width: int) -> Text:

@@ -218,13 +218,14 @@ def outcome_line(judgement: Judgement, url: str) -> Text:
     return line
 
 
-def count_words(counts: Counter[str]) -> Text:
-    """`+ ok 28   X blocked 2`."""
-    words = Text()
+def count_words(counts: Counter[str], width: int) -> list[Text]:
+    """`+ ok 28   X blocked 2`, in as many lines as it takes, none broken within a count."""
+    rows = [Text()]
     for outcome in OUTCOMES:
         if counts[outcome]:
             sign, style = SIGNS[outcome]
-            words.append(f"{sign} {outcome} {counts[outcome]}", style=style)
-            words.append("   ")
-    words.rstrip()
-    return words
+            word = Text(f"{sign} {outcome} {counts[outcome]}", style=style)
+            if rows[-1] and len(rows[-1]) + 3 + len(word) > width:
+                rows.append(Text())
+            rows[-1] = Text("   ").join([rows[-1], word]) if rows[-1] else word
+    return rows
