@@ -110,8 +110,8 @@ def looking(db: Path | None) -> Iterator[Store]:
 
 def runs(store: Store) -> list[RunLine]:
     """Every run of a field vantage point, the newest first."""
-    vantages = {v.vantage_id: v for v in _typed(store, Vantage)}
-    found = [r for r in _typed(store, Run) if getattr(vantages.get(r.vantage_id), "role", "field") == "field"]
+    vantages = {v.vantage_id: v for v in typed_rows(store, Vantage)}
+    found = [r for r in typed_rows(store, Run) if getattr(vantages.get(r.vantage_id), "role", "field") == "field"]
     return [_run_line(store, r, vantages.get(r.vantage_id)) for r in sorted(found, key=_newest, reverse=True)]
 
 
@@ -129,7 +129,9 @@ def _run_line(store: Store, run: Run, vantage: Vantage | None) -> RunLine:
 def found_in(store: Store, run_id: str) -> list[Found]:
     """The measurements of targets in a run (canaries left out), in order of time, with headlines."""
     where = "run_id = ? AND checks != 'line'"
-    measurements = sorted(_typed(store, Measurement, where, (run_id,)), key=lambda m: (m.started_at, m.measurement_id))
+    measurements = sorted(
+        typed_rows(store, Measurement, where, (run_id,)), key=lambda m: (m.started_at, m.measurement_id)
+    )
     within = "layer = 'headline' AND measurement_id IN (SELECT measurement_id FROM measurement WHERE run_id = ?)"
     by_id: dict[str, list[VerdictRow]] = {}
     for row in _verdicts(store, within, (run_id,)):
@@ -155,17 +157,17 @@ def whole_id(store: Store, table: str, text: str) -> str:
 
 def show(store: Store, measurement_id: str) -> Shown:
     """Everything about one measurement. Raises UsageError when it is not there."""
-    measurement = next(_typed(store, Measurement, "measurement_id = ?", (measurement_id,)), None)
+    measurement = next(typed_rows(store, Measurement, "measurement_id = ?", (measurement_id,)), None)
     if measurement is None:
         raise UsageError(f"no measurement {measurement_id!r} in {store.path}")
-    run = next(_typed(store, Run, "run_id = ?", (measurement.run_id,)), None)
-    vantage = next(_typed(store, Vantage, "vantage_id = ?", (run.vantage_id,)), None) if run else None
+    run = next(typed_rows(store, Run, "run_id = ?", (measurement.run_id,)), None)
+    vantage = next(typed_rows(store, Vantage, "vantage_id = ?", (run.vantage_id,)), None) if run else None
     facts = _facts(store, measurement_id)
     named = [str(name) for o in facts if (name := getattr(o.detail, "measurement", None))]
     marks = ",".join("?" * len(named))
     where = f"answers = ? OR measurement_id IN ({marks})"
     controls = [
-        (m, _facts(store, m.measurement_id)) for m in _typed(store, Measurement, where, (measurement_id, *named))
+        (m, _facts(store, m.measurement_id)) for m in typed_rows(store, Measurement, where, (measurement_id, *named))
     ]
     rows = list(_verdicts(store, "measurement_id = ?", (measurement_id,)))
     picked = chosen(rows)
@@ -182,11 +184,11 @@ def chosen(rows: Sequence[VerdictRow]) -> list[VerdictRow]:
 
 
 def _facts(store: Store, measurement_id: str) -> tuple[Observation, ...]:
-    rows = _typed(store, ObservationRow, "measurement_id = ?", (measurement_id,))
+    rows = typed_rows(store, ObservationRow, "measurement_id = ?", (measurement_id,))
     return tuple(observation_of(row) for row in sorted(rows, key=lambda row: row.seq))
 
 
-def _typed(store: Store, cls: type[T], where: str = "1", params: Sequence[Any] = ()) -> Iterator[T]:
+def typed_rows(store: Store, cls: type[T], where: str = "1", params: Sequence[Any] = ()) -> Iterator[T]:
     """Rows of a fact table, every value of the type it claims. Raises CodecError."""
     names = [c.name for c in BY_NAME[_TABLE[cls]].columns]
     sql = f"SELECT {', '.join(names)} FROM {_TABLE[cls]} WHERE {where}"

@@ -27,7 +27,8 @@ from probe.model.observation import Observation
 @dataclass(frozen=True, slots=True)
 class Line:
     """One fact in words. `at_ms` counts from the first fact; `control` is what the control met at the same step, ""
-    where it did not take it."""
+    where it did not take it, and `control_ms` how long that took there, at its quickest. `depth` counts what led to it:
+    a fetch stands below its handshake, that below its connect."""
 
     seq: int
     at_ms: int
@@ -36,16 +37,39 @@ class Line:
     here: str
     control: str
     failed: bool
+    control_ms: float | None = None
+    depth: int = 0
 
 
 Subject = tuple[Any, ...]
+_BELOW = frozenset({"tls.handshake", "tls.verify", "http.fetch"})
 
 
 def timeline(facts: Sequence[Observation], control: Sequence[Observation] = ()) -> list[Line]:
     """Facts in order of seq, each beside the control's for the same subject."""
     start = min((o.at_us for o in facts if o.at_us > 0), default=0)
     beside = _by_subject(control)
-    return [_line(o, start, beside) for o in sorted(facts, key=lambda o: o.seq)]
+    depths: dict[int, int] = {}
+    lines = []
+    for o in sorted(facts, key=lambda o: o.seq):
+        # Only within one walk: that a walk followed from a look-up is no nesting.
+        below = o.kind in _BELOW and o.parent is not None
+        depths[o.seq] = depths.get(o.parent or 0, 0) + 1 if below else 0
+        lines.append(_line(o, start, beside, depths[o.seq]))
+    return lines
+
+
+def waterfall(line: Line, end_ms: float, width: int) -> str:
+    """The line's place in the whole as a bar of `width` characters: blank, filled while it lasted, blank."""
+    scale = width / end_ms if end_ms > 0 else 0
+    begin = min(width - 1, int(line.at_ms * scale))
+    length = max(1, min(width - begin, round(line.took_ms * scale)))
+    return " " * begin + "\u2588" * length + " " * (width - begin - length)
+
+
+def end_of(lines: Sequence[Line]) -> float:
+    """Milliseconds from the first fact to the end of the last operation."""
+    return max((line.at_ms + line.took_ms for line in lines), default=0.0)
 
 
 def only_at(control: Sequence[Observation], facts: Sequence[Observation]) -> list[Observation]:
@@ -54,13 +78,14 @@ def only_at(control: Sequence[Observation], facts: Sequence[Observation]) -> lis
     return [o for o in control if (s := subject_of(o)) is not None and s not in here]
 
 
-def _line(o: Observation, start: int, beside: dict[Subject, list[Observation]]) -> Line:
+def _line(o: Observation, start: int, beside: dict[Subject, list[Observation]], depth: int) -> Line:
     subject = subject_of(o)
     met = beside.get(subject, []) if subject is not None else []
     control = " | ".join(dict.fromkeys(outcome_of(c) for c in met))
+    quickest = min((c.took_us for c in met), default=None)
     return Line(
         o.seq, max(0, (o.at_us - start) // 1000) if start else 0, o.took_us / 1000, step_of(o), outcome_of(o), control,
-        o.failure is not None,
+        o.failure is not None, None if quickest is None else quickest / 1000, depth,
     )  # fmt: skip
 
 

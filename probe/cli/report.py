@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 import probe
+from probe.app.home import default_db
 from probe.app.report import make_report
 from probe.model.errors import UsageError
 from probe.report.build import Wish
@@ -21,7 +22,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?Z)?")
 
 
 @click.command("report")
-@click.argument("databases", nargs=-1, required=True, metavar="DB|DIR...", type=click.Path(exists=True, path_type=Path))
+@click.argument("databases", nargs=-1, metavar="[DB|DIR]...", type=click.Path(exists=True, path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Directory or file.  [default: results/report]")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="What to write.  [default: as -o is named, or all]")
 @click.option("--since", default="", metavar="TIME", help="Only measurements from this UTC time on.")
@@ -49,16 +50,19 @@ def report(
 ) -> None:
     """Write a blocking report from databases, or from directories of *.db.
 
+    Without any, the report is of your own runs: of the database that `probe run` writes.
+
     Verdicts are taken as they lie in the databases: the ruleset greatest in text order. Databases with measurements
     nobody has judged yet (collected and merged ones) are judged in a copy; the files themselves are not touched.
 
     \b
     Examples:
+      probe report
       probe report results.db
       probe report collected/ -o report/ --since 2026-11-01
       probe report all.db --json > report.json
     """
-    made = make_report(databases, _wish(title, since, until, now), networks or seed_tables(), span, floor)
+    made = make_report(databases or (_own(),), _wish(title, since, until, now), networks or seed_tables(), span, floor)
     if as_json:
         click.echo(render_json(made), nl=False)
     if output or not as_json:
@@ -74,6 +78,13 @@ def report(
         click.echo(f"{made.summary.not_judged} measurements are not judged; run `probe judge` first", err=True)
     if broken:
         raise click.exceptions.Exit(1)
+
+
+def _own() -> Path:
+    path = default_db()
+    if not path.exists():
+        raise UsageError(f"no runs of yours at {path}: measure first (probe run), or name a database")
+    return path
 
 
 def _wish(title: str, since: str, until: str, now: str) -> Wish:

@@ -13,12 +13,15 @@ from click.core import ParameterSource
 
 from probe.app.announce import announce, announced_text
 from probe.app.consent import require_consent
+from probe.app.diff import chain_of, news, outcome_of
+from probe.app.look import looking
 from probe.app.prepare import prepare
 from probe.app.run import carry_out
 from probe.app.unfinished import conclude, go_on
 from probe.app.wanted import Wanted
 from probe.cli.params import amount, concurrency, duration
 from probe.cli.progress import watcher_for
+from probe.cli.text import safe
 
 PATH = click.Path(path_type=Path)
 OPTIONS = tuple(f.name for f in fields(Wanted))
@@ -35,6 +38,7 @@ OPTIONS = tuple(f.name for f in fields(Wanted))
 @click.option("--resume", is_flag=True, help="Go on with the run that was cut off, however that came.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per target, as it finishes.")
 @click.option("--plain", is_flag=True, help="Calm lines instead of a live view: logs, screen readers.")
+@click.option("--quiet", is_flag=True, help="Say only what is new since earlier runs; for schedules.")
 @click.option("--concurrency", default="auto", callback=concurrency, metavar="N|auto", help="Targets at once.")
 @click.option("--max-time", "max_time_s", callback=duration, metavar="TIME", help="Stop after this long, such as 15m.")
 @click.option("--max-data", callback=amount, metavar="SIZE", help="Never move more than this and one page: 20M.")
@@ -54,7 +58,15 @@ OPTIONS = tuple(f.name for f in fields(Wanted))
 @click.option("--yes", is_flag=True, help="Agree to measuring without being asked.")
 @click.pass_context
 def run(
-    ctx: click.Context, /, resume: bool, as_json: bool, plain: bool, dry_run: bool, yes: bool, **options: Any
+    ctx: click.Context,
+    /,
+    resume: bool,
+    as_json: bool,
+    plain: bool,
+    quiet: bool,
+    dry_run: bool,
+    yes: bool,
+    **options: Any,
 ) -> None:
     """Measure URLS, or the lists for your country.
 
@@ -80,19 +92,31 @@ def run(
         click.echo("probe: nothing was left to measure; the run is finished", err=True)
         return
     prepared = prepare(wanted, earlier=earlier)
-    for line in (*prepared.notes, *prepared.problems):
+    for line in (*(() if quiet else prepared.notes), *prepared.problems):
         click.echo(f"probe: {line}", err=True)
     if dry_run:
         plan = announce(prepared)
         click.echo(json.dumps(plan, indent=2) if as_json else "\n".join(announced_text(plan)))
         return
     require_consent(yes=yes)
-    watcher = watcher_for(prepared, as_json=as_json, plain=plain)
+    watcher = watcher_for(prepared, as_json=as_json, plain=plain, quiet=quiet)
     with watcher:
         outcome = carry_out(prepared, watcher)
-    watcher.summarise(outcome)
+    if quiet:
+        _tell_news(prepared.db, outcome.run_id)
+    else:
+        watcher.summarise(outcome)
     sys.stdout.flush()
     ctx.exit(130 if outcome.interrupted else 1 if prepared.problems or outcome.incomplete else 0)
+
+
+def _tell_news(db: Path, run_id: str) -> None:
+    """A line for each target that changed; nothing where nothing did, so that a timer's mail means something."""
+    with looking(db) as store:
+        changes = news(store, chain_of(store, run_id))
+    for change in changes:
+        before = outcome_of(change.first) or "not measured before"
+        click.echo(f"{safe(change.target)}: {outcome_of(change.second)} (before: {before})")
 
 
 def _typed(ctx: click.Context) -> frozenset[str]:

@@ -173,3 +173,11 @@ def test_dry_run_announces_and_touches_nothing(tmp_path: Path, site: str) -> Non
     assert code == 0 and plan["targets"] == [site + "/"]
     assert any("UDP port 53" in line for line in plan["on_anomaly"])
     assert not (tmp_path / "results.db").exists()
+
+
+def test_quiet_says_nothing_where_nothing_is_new_and_report_takes_ones_own(tmp_path: Path, site: str) -> None:
+    dead = "http://127.0.0.1:9/"
+    for _ in range(2):
+        assert probe(tmp_path, "run", site, dead, *OPEN, "--quiet") == (0, "", "")
+    code, out, _ = probe(tmp_path, "report", "--json")
+    assert code == 0 and json.loads(out)["inputs"]
