@@ -13,6 +13,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,12 @@ def _file_of(db: Path, plan: Unfinished) -> Path:
 def remember(db: Path, plan: Unfinished) -> None:
     """Write it down, whole or not at all. Raises StoreError."""
     path = _file_of(db, plan)
+    _write(path, plan)
+    for old in plan_files(db)[KEPT:]:
+        old.unlink(missing_ok=True)
+
+
+def _write(path: Path, plan: Unfinished) -> None:
     value = {
         "version": VERSION,
         "wanted": _plain(plan.wanted),
@@ -84,8 +91,6 @@ def remember(db: Path, plan: Unfinished) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
-        for old in plan_files(db)[KEPT:]:
-            old.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from None
 
@@ -98,8 +103,11 @@ def forget_plan(db: Path, plan: Unfinished) -> None:
 def recall(db: Path) -> Unfinished | None:
     """The newest plan left behind, if any. Raises UsageError when it cannot be understood."""
     path = next(iter(plan_files(db)), None)
-    if path is None:
-        return None
+    return None if path is None else recall_file(path)
+
+
+def recall_file(path: Path) -> Unfinished:
+    """The plan in a file. Raises UsageError when it cannot be understood."""
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise UsageError(f"{path}: too large for a plan")
@@ -114,6 +122,14 @@ def recall(db: Path) -> Unfinished | None:
         raise UsageError(f"{path}: {error.strerror}") from None
     except (BundleError, TargetError, ValueError, KeyError, TypeError):
         raise UsageError(f"{path}: damaged; delete it and begin a new run") from None
+
+
+def rewrite(path: Path, keep: Callable[[Item], bool]) -> None:
+    """Take targets out of a plan, and out of its options, where URLs stand as they were typed. Raises UsageError,
+    StoreError."""
+    plan = recall_file(path)
+    wanted = replace(plan.wanted, urls=tuple(url for url in plan.wanted.urls if keep(Item(parse_target(url)))))
+    _write(path, replace(plan, wanted=wanted, items=tuple(item for item in plan.items if keep(item))))
 
 
 def _plain(wanted: Wanted) -> dict[str, Any]:

@@ -217,12 +217,19 @@ def sqlite_ddl() -> tuple[str, ...]:
 
 
 def _append_only(table: str) -> tuple[str, str]:
-    """Facts refuse UPDATE and DELETE, whoever asks. Forgetting rebuilds the file instead of deleting rows."""
+    """Facts refuse UPDATE and DELETE, whoever asks. Forgetting (`probe.store.erase`) alone takes the guard down."""
     return (
         f"CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} "
         f"BEGIN SELECT RAISE(ABORT, '{table}: facts are append-only'); END",
+        delete_guard(table),
+    )
+
+
+def delete_guard(table: str) -> str:
+    """The trigger that refuses DELETE."""
+    return (
         f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} "
-        f"BEGIN SELECT RAISE(ABORT, '{table}: facts are append-only'); END",
+        f"BEGIN SELECT RAISE(ABORT, '{table}: facts are append-only'); END"
     )
 
 
