@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from probe.app.announce import announce, announced_text
 from probe.app.consent import require_consent
 from probe.app.diff import chain_of, news, outcome_of
+from probe.app.lock import BusyError
 from probe.app.look import looking
 from probe.app.prepare import prepare
 from probe.app.run import carry_out
@@ -100,8 +101,14 @@ def run(
         return
     require_consent(yes=yes)
     watcher = watcher_for(prepared, as_json=as_json, plain=plain, quiet=quiet)
-    with watcher:
-        outcome = carry_out(prepared, watcher)
+    try:
+        with watcher:
+            outcome = carry_out(prepared, watcher)
+    except BusyError:
+        # A timer that meets a run under way has nothing to report: the other one measures.
+        if quiet:
+            ctx.exit(1)
+        raise
     if quiet:
         _tell_news(prepared.db, outcome.run_id)
     else:
