@@ -16,15 +16,15 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
 
 import certifi
 
 from probe.app.consent import read_consent
+from probe.app.finding import Finding
+from probe.app.fitness import denied, rights, scheduled, unfinished
 from probe.app.home import default_db, home_dir
 from probe.app.resolvers import own_resolvers
 from probe.inputs.folders import data_folder
@@ -35,7 +35,6 @@ from probe.model.errors import ProbeError, UsageError
 from probe.net.trust import load_trust
 from probe.store.sqlite import Store
 
-State = Literal["ok", "note", "broken"]
 # RETURNING in SQL came with 3.35; what is older also lacks defensive settings that we lean on.
 SQLITE_OLDEST = (3, 37, 0)
 SPACE_LOW, SPACE_NONE = 500_000_000, 20_000_000
@@ -47,19 +46,10 @@ CLOCK_FROM = "2026-11-24"
 CLOCK_YEARS = 8
 _DATE_IN_VERSION = re.compile(r"(\d{4})\.(\d{1,2})(?:\.(\d{1,2}))?")
 EXTRAS = {
+    "explore": ("`probe explore`", ("datasette",)),
     "collector": ("serving a helper or collector", ("starlette", "hypercorn")),
     "report": ("HTML reports", ("jinja2",)),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found; `do` says what to do about it."""
-
-    name: str
-    state: State
-    words: str
-    do: str = ""
 
 
 Check = Callable[[], Finding]
@@ -261,5 +251,6 @@ def is_broken(findings: Sequence[Finding]) -> bool:
 
 # In the order in which one would mend things.
 CHECKS: tuple[Check, ...] = (
-    _program, _python, _home, _database, _consent, _clock, _trust, _seeds, _lists, _ipv6, _resolvers, _extras,
+    _program, _python, _home, _database, _consent, _clock, _trust, _seeds, _lists, denied, _ipv6, _resolvers, rights,
+    _extras, unfinished, scheduled,
 )  # fmt: skip

@@ -18,22 +18,37 @@ SIGN = {"ok": "+", "note": "!", "broken": "X"}
 
 @click.command()
 @click.option("--network", is_flag=True, help="Also look up and connect to a few canaries (needs consent).")
+@click.option("--control", "helpers", multiple=True, metavar="URL", help="Is this helper reached? Implies --network.")
+@click.option("--to", "collectors", multiple=True, metavar="URL", help="Is this collector reached? Implies --network.")
+@click.option("--ca-file", type=click.Path(path_type=Path), help="Trust these roots as well, for helper and collector.")
+@click.option("--proxy", metavar="URL", help="Reach helper and collector through this proxy.")
 @click.option("--netdb", type=click.Path(path_type=Path), help="Try this MMDB or CSV of networks.")
 @click.option("--yes", is_flag=True, help="With --network: agree without being asked.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a check.")
-def doctor(network: bool, netdb: Path | None, yes: bool, as_json: bool) -> None:
-    """Check whether this machine is fit to measure. Exit code 1 if something is broken.
+def doctor(
+    network: bool,
+    helpers: tuple[str, ...],
+    collectors: tuple[str, ...],
+    ca_file: Path | None,
+    proxy: str | None,
+    netdb: Path | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Say in words what is wrong with this machine or line, and what to do. Exit code 1 if something is broken.
 
-    Without --network nothing is sent to anybody.
+    Without --network, --control or --to nothing is sent to anybody.
 
     \b
     Examples:
       probe doctor
       probe doctor --network
+      probe doctor --control https://helper.example:8765 --to https://collector.example
     """
+    network = network or bool(helpers or collectors)
     if network:
         require_consent(yes=yes)
-    findings = [*examine(netdb), *(ask_network() if network else [])]
+    findings = [*examine(netdb), *(ask_network(helpers, collectors, ca_file, proxy) if network else [])]
     if as_json:
         for one in findings:
             click.echo(json.dumps(asdict(one)))

@@ -6,7 +6,8 @@ import pytest
 
 from probe.app import doctor
 from probe.app.consent import record
-from probe.app.doctor import Finding, examine, is_broken
+from probe.app.doctor import examine, is_broken
+from probe.app.finding import Finding
 from probe.app.home import default_db, home_dir, make_home
 
 
