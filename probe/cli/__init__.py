@@ -24,6 +24,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("show", "probe.cli.show:show", "One measurement with its evidence."),
     ("diff", "probe.cli.diff:diff", "What changed between two runs."),
     ("explain", "probe.cli.look:explain", "What a rule, outcome, technique or failure word means."),
+    ("explore", "probe.cli.explore:explore", "Open a database in Datasette (extra `explore`)."),
     ("judge", "probe.cli.judge:judge", "Derive the verdicts of a database again from its facts."),
     ("report", "probe.cli.report:report", "The blocking report of one or many databases."),
     ("bundle", "probe.cli.exchange:bundle", "Cut what has not been sent yet, and preview it."),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from probe.app.explain import FAULT
+from probe.app.explore import QUERIES
 from probe.cli import root
 from probe.model.failure import FAILURES
 from probe.model.kinds import KINDS, Icmp, PageFeatures, Record, TcpInfo
@@ -47,10 +48,13 @@ def database() -> Lines:
         ("view", "kind", "fields"), ((_code(name), _code(kind), _codes(fields)) for name, kind, fields in VIEWS)
     )
     yield "## Questions\n"
-    yield "What was found, by outcome:\n"
-    yield "    SELECT outcome, count(*) FROM verdict WHERE layer = 'headline' GROUP BY outcome;\n"
-    yield "Every failed handshake with the address it was tried at:\n"
-    yield "    SELECT host, ip, failure, raw FROM obs_tls WHERE failure IS NOT NULL;\n"
+    yield (
+        "Plain `sqlite3 results.db` answers them, `probe explore` has them ready to click, and a test runs each one.\n"
+        "The file is in WAL mode: reading while a run goes on is fine.\n"
+    )
+    for query in QUERIES:
+        yield f"{query.asks}:\n"
+        yield "".join(f"    {line}\n" for line in query.sql.splitlines())
 
 
 def kinds() -> Lines:
