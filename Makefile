@@ -1,16 +1,17 @@
 # make demo   see it work: a small censored internet on this machine, no network
 # make test   everything that must hold: style, types, rooms, tests
 # make lab    a censored country in network namespaces: every case, measured for real (Linux, root)
+# make package wheel and sdist, installed into clean environments and tried; prints disk and memory
 # Needs only make and Python 3.11 or newer; the rest goes into .venv.
 
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test lab lint format docs upgrade clean
+.PHONY: help demo test lab package lint format docs upgrade clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -4
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -5
 
 $(READY): pyproject.toml constraints.txt .ci/setup
 	@sh .ci/setup
@@ -23,6 +24,9 @@ test: lint
 
 lab: $(READY)
 	@$(BIN)/python -m tests.lab
+
+package: $(READY)
+	@sh .ci/install
 
 lint: $(READY)
 	$(BIN)/ruff check --quiet

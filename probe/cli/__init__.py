@@ -39,7 +39,11 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("forget", "probe.cli.forget:forget", "Delete a run, a target or everything from this machine."),
     ("consent", "probe.cli.consent:consent", "What you agree to before anything is measured."),
     ("doctor", "probe.cli.doctor:doctor", "What is wrong here, in words, and what to do."),
+    ("completion", "probe.cli.completion:completion", "Completion for bash, zsh or fish."),
 )
+
+# click keeps a command's help option from its first context on, so every context of ours names the same.
+HELP = ("-h", "--help")
 
 
 class LazyGroup(click.Group):
@@ -63,7 +67,7 @@ class LazyGroup(click.Group):
 
 @click.command(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": [*HELP], "max_content_width": 100},
     epilog="Try `probe demo` first: it needs no network and sends nothing.",
 )
 @click.version_option(__version__, prog_name="probe")

@@ -10,6 +10,7 @@ import click
 from probe.app.consent import HOW_TO, read_consent
 from probe.app.schedule.install import KINDS, Kind, best_kind, install, remove, status, text_of
 from probe.app.schedule.job import EVERY, Job, make_job
+from probe.cli import HELP
 from probe.cli.params import duration
 from probe.cli.run import run as run_command
 from probe.cli.text import safe
@@ -99,5 +100,5 @@ def remove_(using: Kind | None) -> None:
 
 def _job(every: str, jitter: float, options: tuple[str, ...]) -> Job:
     # The words are read as `probe run` will read them, so that a slip shows now and not at night.
-    run_command.make_context("run", list(options))
+    run_command.make_context("run", list(options), help_option_names=[*HELP])
     return make_job(options, every, jitter_s=int(jitter) or None)

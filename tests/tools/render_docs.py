@@ -13,10 +13,11 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from probe.app.explain import FAULT
 from probe.app.explore import QUERIES
-from probe.cli import root
+from probe.cli import HELP, root
 from probe.model.failure import FAILURES
 from probe.model.kinds import KINDS, Icmp, PageFeatures, Record, TcpInfo
 from probe.store.schema import FACT_TABLES, SCHEMA_VERSION, TABLES, VIEWS
+from tests.tools.man import man_page
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs"
 MADE = "<!-- Made by `make docs` from {source}; do not edit. -->\n"
@@ -100,12 +101,21 @@ def commands() -> Lines:
         "done (whatever was found), 1 some of the work could not be done, 2 wrong usage, 3 consent missing,\n"
         "130 interrupted.\n"
     )
-    assert isinstance(root, click.Group)
-    for path, command in _commands(root, "probe"):
+    for path, command in every_command():
         yield f"## {path}\n"
-        context = click.Context(command, info_name=path, terminal_width=100, max_content_width=100)
+        context = click.Context(
+            command, info_name=path, terminal_width=100, max_content_width=100, help_option_names=[*HELP]
+        )
         text = command.get_help(context)
         yield "\n".join(f"    {line}".rstrip() for line in text.splitlines()) + "\n"
+
+
+def every_command() -> Iterator[tuple[str, Any]]:
+    """(path, click command) of every command, groups before what is in them."""
+    import click
+
+    assert isinstance(root, click.Group)
+    yield from _commands(root, "probe")
 
 
 def _commands(group: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -162,6 +172,7 @@ def _codes(names: tuple[str, ...]) -> str:
 
 
 PAGES: dict[str, Callable[[], Lines]] = {
+    "probe.1": lambda: man_page(every_command()),
     "commands.md": commands,
     "database.md": database,
     "failures.md": failures,
