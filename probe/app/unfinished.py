@@ -203,12 +203,14 @@ def conclude(earlier: GoOn) -> None:
 
 
 def finished_urls(store: Store, runs: tuple[str, ...]) -> frozenset[str]:
-    """The URLs that came to the end of their asking in any of the runs; kill -9, Ctrl-C and a budget end none."""
+    """The URLs that came to the end of their asking in any of the runs; kill -9, Ctrl-C and a budget end none, and a
+    line that was dead at the time has answered nothing."""
     marks = ",".join("?" * len(runs))
     rows = store.query(
-        "SELECT url, detail FROM observation JOIN measurement USING (measurement_id) "
-        f"WHERE kind = ? AND run_id IN ({marks}) AND checks != 'line'",
-        (Conclusion.kind, *runs),
+        "SELECT url, o.detail FROM observation o JOIN measurement m USING (measurement_id) "
+        f"WHERE kind = ? AND run_id IN ({marks}) AND checks != 'line' AND NOT EXISTS (SELECT 1 FROM verdict v "
+        "WHERE v.measurement_id = m.measurement_id AND layer = ? AND reason = 'no_network')",
+        (Conclusion.kind, *runs, HEADLINE),
     )
     return frozenset(url for url, detail in rows if _came_to_its_end(detail))
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from probe.model.observation import ControlAsk
+from probe.model.kinds import ControlAsk
 from probe.store.schema import FACT_TABLES, delete_guard
 from probe.store.sqlite import Store, store_errors
 

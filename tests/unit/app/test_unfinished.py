@@ -13,7 +13,7 @@ from probe.model.errors import UsageError
 from probe.model.measurement import Measurement
 from probe.model.target import parse_target
 from probe.model.vantage import Run, Vantage
-from probe.store.sqlite import Store
+from probe.store.sqlite import Store, insert_statement
 from probe.wire.facts import ObservationRow
 
 NOW = "2026-01-01T00:00:00.000000Z"
@@ -63,6 +63,13 @@ def test_only_what_came_to_its_own_end_is_finished(db: Path) -> None:
         assert finished_urls(store, (RUN,)) == {URLS[0], URLS[3]}
     remember(db, plan(db))
     assert [item.target.url for item in go_on(Wanted(db=db), frozenset({"db"})).left] == [URLS[1], URLS[2]]
+
+
+def test_a_target_met_by_a_dead_line_is_not_finished(db: Path) -> None:
+    with Store.open(db) as store:
+        row = (f"{0:032x}", "headline", "1", "f" * 64, "insufficient", None, "X", "X", "", "no_network", None, "{}")
+        store.write(insert_statement("verdict"), [row])
+        assert finished_urls(store, (RUN,)) == {URLS[3]}
 
 
 def test_some_options_may_be_said_anew_and_others_not(db: Path) -> None:
