@@ -30,6 +30,8 @@ from probe.wire.codec import encode
 
 DB = click.option("--db", type=click.Path(path_type=Path), help="Result database (default: under PROBE_HOME).")
 SHORT = 8
+# Below this many columns a table is all folds.
+NARROW = 60
 
 
 @click.command("list")
@@ -151,16 +153,32 @@ def say_json(value: object) -> None:
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """A table for eyes on a terminal; aligned lines where output is piped. Every cell is made safe."""
+    """A table for eyes on a terminal, a block a row where that is narrow; aligned lines where output is piped. Every
+    cell is made safe."""
     names = list(head)
     cells = [[safe(cell) for cell in row] for row in rows]
     if not is_rich():
         for line in columns([names, *cells]):
             click.echo(line)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    screen = console()
+    if screen.width < NARROW:
+        for row in cells:
+            screen.print(_block(names, row))
+        return
+    grid = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
-        table.add_column(name, overflow="fold")
+        grid.add_column(name, overflow="fold")
     for row in cells:
-        table.add_row(*(Text(cell) for cell in row))
-    console().print(table)
+        grid.add_row(*(Text(cell) for cell in row))
+    screen.print(grid)
+
+
+def _block(names: list[str], row: list[str]) -> Text:
+    """The first cell, and the others below it with their names."""
+    text = Text(row[0], style="bold")
+    for name, cell in zip(names[1:], row[1:], strict=True):
+        if cell:
+            text.append(f"\n  {name}  ", style="dim not bold")
+            text.append(cell, style="not bold")
+    return text

@@ -19,8 +19,8 @@ from probe.model.observation import Observation
 from probe.wire.codec import encode
 from probe.wire.facts import fact_line, row_of
 
-# Characters of a fact's bar in the timeline; with figures on both sides it fits 60 columns.
-BAR = 32
+# Characters of a fact's bar in the timeline, and of the figures around it.
+BAR, AROUND_BAR = 32, 26
 
 
 @click.command()
@@ -73,9 +73,9 @@ def _heading(shown: Shown) -> Iterable[str]:
 def _timeline(lines: list[Line], with_control: bool) -> None:
     """A block a fact for eyes on a terminal, which is seldom wide enough; a line a fact where output is piped."""
     if is_rich():
-        end_ms = end_of(lines)
+        screen, end_ms = console(), end_of(lines)
         for line in lines:
-            console().print(_block(line, end_ms), soft_wrap=True)
+            screen.print(_block(line, end_ms, max(8, min(BAR, screen.width - AROUND_BAR))))
         return
     head = ["fact", "at ms", "took ms", "step", "here", *(["control", "took there"] if with_control else [])]
     rows = []
@@ -86,11 +86,13 @@ def _timeline(lines: list[Line], with_control: bool) -> None:
     table(head, rows)
 
 
-def _block(line: Line, end_ms: float) -> Text:
+def _block(line: Line, end_ms: float, width: int) -> Text:
     """When and how long, as figures and as a bar; what was tried; what came of it here and at the control."""
     text = Text(f"{'#' + str(line.seq):<4}", style="dim")
     text.append(f"{line.at_ms:>6} ms ")
-    text.append(f"\u2502{waterfall(line, end_ms, BAR)}\u2502", style="red not dim" if line.failed else "green not dim")
+    text.append(
+        f"\u2502{waterfall(line, end_ms, width)}\u2502", style="red not dim" if line.failed else "green not dim"
+    )
     text.append(f" {_took(line.took_ms)}\n")
     text.append(f"     {'  ' * line.depth}{safe(line.step)}\n", style="bold not dim")
     text.append(f"     here     {safe(line.here)}", style="red not dim" if line.failed else "not dim")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from probe.app.timeline import Line, end_of, timeline, waterfall
 from probe.cli import root
 from probe.cli.text import columns, safe
 from probe.model.failure import FAILURES
@@ -18,7 +20,7 @@ from probe.model.observation import Observation as Fact
 from probe.model.outcome import OUTCOMES, REASONS, TECHNIQUES
 from probe.model.vantage import Run, Vantage
 from probe.store.sqlite import Store, insert_statement
-from probe.wire.facts import ObservationRow, row_of
+from probe.wire.facts import ObservationRow, observation_of, row_of
 
 FIELD, CONTROL = "a1" * 16, "c2" * 16
 EVIL = "https://evil.example/\x1b[2J\u202e"
@@ -221,3 +223,22 @@ def test_safe_cuts_and_columns_align() -> None:
     assert len(safe("x" * 900)) == 500
     assert columns([("a", "b"), ("long", "c")]) == ["a     b", "long  c"]
     assert columns([]) == []
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "took_ms", "bar"),
+    [(0, 100, "\u2588" * 10), (0, 0, "\u2588" + " " * 9), (50, 20, " " * 5 + "\u2588" * 2 + " " * 3),
+     (100, 0, " " * 9 + "\u2588")],
+)  # fmt: skip
+def test_a_bar_shows_when_and_how_long(at_ms: int, took_ms: float, bar: str) -> None:
+    line = Line(0, at_ms, took_ms, "step", "here", "", False)
+    assert waterfall(line, 100, 10) == bar and len(waterfall(line, 0, 10)) == 10
+
+
+def test_steps_stand_below_what_led_to_them_with_the_controls_time_beside() -> None:
+    facts = [observation_of(replace(fact(FIELD, n, d), parent=n - 1 if n == 2 else None)) for n, d in enumerate(HERE)]
+    control = [observation_of(replace(fact(CONTROL, n, d), took_us=8_400)) for n, d in enumerate(THERE)]
+    lines = timeline(facts, control)
+    assert [line.depth for line in lines] == [0, 0, 1, 0, 0]
+    assert (lines[2].control_ms, lines[1].control_ms) == (8.4, None)
+    assert end_of(lines) == 30.0
