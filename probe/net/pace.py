@@ -30,10 +30,12 @@ DELAY_US = 40_000
 DELAY_SHARE = 0.5
 # Radio links lose a packet in a hundred on a bad day; a queue that overflows loses many.
 LOSS_SHARE = 0.08
-# The event loop wakes this late: its own waiting would be measured as the network's (see `probe.net.load`).
-LAG_US = 60_000
+# The event loop woke this late: its own waiting would be measured as the network's (see `probe.net.load`). From the
+# first figure on nothing is added, from the second on something is taken away.
+LAG_HOLD_US, LAG_US = 60_000, 200_000
 BACK_OFF = 0.7
-# At the least width for this many epochs and still slow: the delay is not ours, so it is what this line is like now.
+# At the least width for this many epochs and still slow: the delay is not ours, so it is what this line (or this
+# machine: a small board judges a page in as long) is like now.
 RESIGN_EPOCHS = 4
 
 Why = Literal["steady", "more", "delay", "loss", "busy machine"]
@@ -60,6 +62,7 @@ class Pace:
     _lost: int = 0
     _settling: bool = False
     _slow_at_least: int = 0
+    _lag_limit_us: int = LAG_US
 
     def note(self, o: Observation) -> None:
         """Take what a fact tells of the line. Failures tell nothing."""
@@ -109,9 +112,9 @@ class Pace:
         self._settling = bool(trouble)
         if trouble:
             self.why = trouble
-            self._resign(trouble)
+            self._resign(trouble, lag_us)
             self.width = max(self.least, int(self.width * BACK_OFF))
-        elif full and len(self._delays) >= DELAY_SAMPLES:
+        elif full and lag_us < max(LAG_HOLD_US, self._lag_limit_us - LAG_US) and len(self._delays) >= DELAY_SAMPLES:
             self.why = "more" if self.width < self.most else "steady"
             self.width = min(self.most, self.width + 1)
         if trouble or len(self._delays) >= DELAY_SAMPLES:
@@ -119,7 +122,7 @@ class Pace:
         return self.width
 
     def _trouble(self, lag_us: int) -> Literal["delay", "loss", "busy machine"] | None:
-        if lag_us >= LAG_US:
+        if lag_us >= self._lag_limit_us:
             return "busy machine"
         if self._sent >= LOSS_SAMPLES and self._lost > LOSS_SHARE * self._sent:
             return "loss"
@@ -129,12 +132,15 @@ class Pace:
                 return "delay"
         return None
 
-    def _resign(self, trouble: str) -> None:
-        """Slow for long although almost nothing is under way: somebody else's traffic, or another route."""
-        self._slow_at_least = self._slow_at_least + 1 if self.width == self.least and trouble == "delay" else 0
+    def _resign(self, trouble: str, lag_us: int) -> None:
+        """Slow for long although almost nothing is under way: somebody else's traffic, another route, a slow board."""
+        self._slow_at_least = self._slow_at_least + 1 if self.width == self.least and trouble != "loss" else 0
         if self._slow_at_least >= RESIGN_EPOCHS:
             self._slow_at_least = 0
-            self._quickest.clear()
+            if trouble == "delay":
+                self._quickest.clear()
+            else:
+                self._lag_limit_us = 2 * lag_us
 
     def _forget(self) -> None:
         self._delays.clear()

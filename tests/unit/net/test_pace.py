@@ -9,7 +9,7 @@ import pytest
 
 from probe.model.kinds import DnsLookup, HttpFetch, TcpConnect, TcpInfo
 from probe.model.observation import Observation
-from probe.net.pace import LAG_US, MOST, START, Pace
+from probe.net.pace import LAG_HOLD_US, LAG_US, MOST, START, Pace
 
 
 @dataclass
@@ -89,6 +89,19 @@ def test_a_busy_machine_is_a_reason_too() -> None:
     pace, line = Pace(), Line(1000)
     line.epoch(pace)
     assert line.epoch(pace, lag_us=LAG_US) < START + 1 and pace.why == "busy machine"
+
+
+def test_a_machine_that_is_a_little_late_gets_no_more() -> None:
+    pace, line = Pace(), Line(1000)
+    assert line.epoch(pace, lag_us=LAG_HOLD_US) == START and pace.why == "steady"
+
+
+def test_a_slow_board_is_accepted_in_the_end() -> None:
+    """Its own judging makes it late, whatever the width."""
+    pace, line = Pace(), Line(1000)
+    low = [line.epoch(pace, lag_us=300_000) for _ in range(30)]
+    assert min(low) == 1 and low[-1] > 4
+    assert line.epoch(pace, lag_us=3_000_000) < low[-1]
 
 
 def test_delay_that_is_not_ours_is_accepted_in_the_end() -> None:
