@@ -77,6 +77,34 @@ class Archive:
         self.store.close()
 
 
+class Known:
+    """The controls of one run: what archives answer is copied into the run's own database, which can then be judged
+    alone, and no control is taken into it twice."""
+
+    def __init__(self, store: Store, archives: tuple[Archive, ...]) -> None:
+        self._store, self._archives = store, archives
+        self._taken: set[str] = set()
+
+    def admit(self, control_id: str) -> bool:
+        """True once for each control measurement, and never for one that is in the database already."""
+        known = control_id in self._taken or self._store.query(
+            "SELECT 1 FROM measurement WHERE measurement_id = ?", (control_id,)
+        )
+        self._taken.add(control_id)
+        return not known
+
+    def of(self, target: Target, measurement: Measurement) -> tuple[Control, ...]:
+        """What the archives answer for a measurement, one control each at most."""
+        found = [archive.answer(target, measurement) for archive in self._archives]
+        answers = [answer for answer in found if answer is not None]
+        for answer in answers:
+            name = answer.control.measurement.measurement_id
+            if name not in self._taken:
+                self._taken.add(name)
+                copy_facts(self._store, answer.rows)
+        return tuple(answer.control for answer in answers)
+
+
 def copy_facts(store: Store, rows: Iterable[Row]) -> None:
     """Add facts that may be there already (an equal key is left as it is)."""
     store.flush()

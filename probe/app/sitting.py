@@ -16,7 +16,7 @@ from typing import Protocol
 import trio
 
 from probe.app.canaries import Canaries
-from probe.app.controls import Archive, copy_facts
+from probe.app.controls import Archive, Known
 from probe.app.judge import judge_case, keep_verdict
 from probe.app.line import LineWatch
 from probe.app.turns import Turns
@@ -35,7 +35,7 @@ from probe.net.meter import Meter, MeteredNet
 from probe.net.pace import EPOCH_S, WORDS, Pace
 from probe.perform.world import World
 from probe.store.sqlite import FLUSH_S, Store
-from probe.verdict.case import Case, Control
+from probe.verdict.case import Case
 from probe.verdict.read import OWN_RESOLVERS
 from probe.verdict.reference import Reference
 from probe.wire.facts import Row
@@ -128,17 +128,18 @@ class Sitting:
     meter: Meter = field(default_factory=Meter)
     _line: LineWatch = field(init=False)
     _canaries: Canaries = field(init=False)
+    _known: Known = field(init=False)
     _turns: Turns[Item] = field(init=False)
     _pace: Pace = field(default_factory=Pace)
     # Halted when nothing new is to begin: what is taken then is finished without a packet.
     _rest: Stop = field(default_factory=Stop)
-    _copied: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         plan = self.plan
         self._line = LineWatch(self.reference, self.world.net.clock.mono_us)
         own = tuple(r for r in plan.resolvers if r.startswith(OWN_RESOLVERS)) or plan.resolvers[:1]
         self._canaries = Canaries(plan.canaries, own, self._line, self._ask_canary)
+        self._known = Known(self.store, plan.archives)
         self._turns = Turns(plan.items, plan.concurrency or self._pace.width)
         self.meter.when_spent = lambda: self.stop.halt("budget")
         self.world = replace(self.world, net=MeteredNet(self.world.net, self.meter))
@@ -264,35 +265,17 @@ class Sitting:
             self.store.append,
             note=self._note,
             scrub=self.scrub,
-            controls=self._known_controls(item.target, measurement),
+            controls=self._known.of(item.target, measurement),
             vantage=self.plan.vantage,
             line=self._line_state,
             stop=stop,
             watch=partial(self.watcher.stepped, item),
-            admit=self._admit,
+            admit=self._known.admit,
         )
         judgement = judge_case(case, self.reference)
         self.store.flush()
         keep_verdict(self.store, judgement)
         return judgement, measurement
-
-    def _admit(self, control_id: str) -> bool:
-        """True once for each control measurement, and never for one that is in the database already."""
-        known = control_id in self._copied or self.store.query(
-            "SELECT 1 FROM measurement WHERE measurement_id = ?", (control_id,)
-        )
-        self._copied.add(control_id)
-        return not known
-
-    def _known_controls(self, target: Target, measurement: Measurement) -> tuple[Control, ...]:
-        """Controls from databases; their facts are copied here, so that this database can be judged alone."""
-        found = [archive.answer(target, measurement) for archive in self.plan.archives]
-        answers = [answer for answer in found if answer is not None]
-        for answer in answers:
-            if answer.control.measurement.measurement_id not in self._copied:
-                self._copied.add(answer.control.measurement.measurement_id)
-                copy_facts(self.store, answer.rows)
-        return tuple(answer.control for answer in answers)
 
     async def _line_state(self, case: Case, again: bool) -> LineState:
         if again:

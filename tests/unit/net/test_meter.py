@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import httpx
 import pytest
 import trio
 import trio.testing
 
+from probe.model.step import AskBytes
 from probe.net.base import Datagram, Failure, UdpPlan
-from probe.net.fakenet import FakeNet, Peer
-from probe.net.meter import BODY, DEPOSIT, OPENING, Meter, MeteredNet, MeteredTransport, on_the_wire
+from probe.net.fakenet import FakeNet, FakeStream, Peer
+from probe.net.meter import BODY, DEPOSIT, OPENING, Meter, MeteredNet, MeteredStream, MeteredTransport, on_the_wire
+from probe.perform.bytes import perform_bytes
+from tests.unit.perform.kit import Facts, world_of
 from tests.unit.scripted import Body
 
 IP = "192.0.2.1"
@@ -133,6 +138,59 @@ async def test_a_failure_of_a_stream_passes_through() -> None:
     net.peers[IP, 80] = Peer(says=(failure,))
     dialed = await MeteredNet(net, Meter()).dial(IP, 80, 5)
     assert dialed.stream is not None and await dialed.stream.receive() == failure
+
+
+class Knobs(FakeStream):
+    """A stream that writes down what was turned on it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turned: list[object] = []
+
+    @property
+    def wire_in(self) -> int:
+        return 77
+
+    def nudge(self) -> None:
+        self.turned.append("nudge")
+
+    def narrow(self, window: int) -> None:
+        self.turned.append(window)
+
+
+async def test_what_is_asked_of_a_stream_is_asked_of_the_one_inside() -> None:
+    inner = Knobs()
+    stream = MeteredStream(inner, Meter())
+    stream.nudge()
+    stream.narrow(4096)
+    assert inner.turned == ["nudge", 4096] and stream.wire_in == 77
+
+
+async def test_a_hop_limit_reaches_the_stream_inside() -> None:
+    net = FakeNet()
+    net.peers[IP, 80] = Peer()
+    metered = MeteredNet(net, Meter())
+    dialed = await metered.dial(IP, 80, 5)
+    assert dialed.stream is not None and metered.limit(dialed.stream, 3) is None
+    assert net.streams[0].ttl == 3
+
+
+async def test_each_datagram_is_told_of_as_without_a_meter() -> None:
+    heard: list[Datagram] = []
+    echoes = await net_of(Meter()).ask_udp(IP, 53, b"q" * 40, UdpPlan(), heard.append)
+    assert tuple(heard) == echoes.datagrams and len(heard) == 2
+
+
+async def test_bytes_taken_from_a_helper_are_counted() -> None:
+    meter, size = Meter(), 100_000
+    inner = httpx.MockTransport(lambda request: httpx.Response(200, stream=Body(b"y" * size)))
+    facts = Facts()
+    async with httpx.AsyncClient(transport=MeteredTransport(inner, meter)) as client:
+        world = replace(world_of(FakeNet()), helper_client=client)
+        await perform_bytes(AskBytes("https://helper.example", size), world, facts)
+    (draft,) = facts.drafts
+    assert (draft.kind, draft.failure) == ("helper.transfer", None)
+    assert meter.used == on_the_wire(size) + MeteredTransport.AROUND
 
 
 async def test_what_a_helper_says_is_counted() -> None:
