@@ -42,6 +42,11 @@ class Told:
     how: str
     explanation: str
 
+    @property
+    def is_cut(self) -> bool:
+        """It was not measured to its end, since the run was stopped."""
+        return self.reason in ("interrupted", "budget")
+
 
 def told(judgement: Judgement, url: str) -> Told:
     """From a verdict just reached."""
@@ -87,8 +92,8 @@ def by_outcome(found: Iterable[Told]) -> list[Told]:
 
 def summary(c: Closing) -> list[str]:
     """The lines for a person, without colour or layout."""
-    judged = [t for t in c.found if t.reason not in ("interrupted", "budget")]
-    lines = [_sentence(c.suspects, len(judged))]
+    judged = [t for t in c.found if not t.is_cut]
+    lines = [_sentence(c.suspects, judged)]
     lines += [f"  {t.outcome}: {t.explanation}" for t in c.suspects]
     counts = Counter(t.outcome for t in judged)
     lines += [
@@ -104,15 +109,18 @@ def summary(c: Closing) -> list[str]:
     return lines
 
 
-def _sentence(suspects: Sequence[Told], judged: int) -> str:
+def _sentence(suspects: Sequence[Told], judged: Sequence[Told]) -> str:
     if not judged:
         return "Nothing was measured to its end."
+    sites = _count(len(judged), "site")
+    if all(t.outcome == "insufficient" for t in judged):
+        return f"Of {sites} measured, nothing can be said."
     names = list(dict.fromkeys(t.host for t in suspects))
     if not names:
-        return f"None of {_count(judged, 'site')} looks blocked on this network."
+        return f"None of {sites} looks blocked on this network."
     shown = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
     verb = "looks" if len(suspects) == 1 else "look"
-    return f"{len(suspects)} of {_count(judged, 'site')} {verb} blocked on this network: {shown}."
+    return f"{len(suspects)} of {sites} {verb} blocked on this network: {shown}."
 
 
 def _unjudged(judged: Sequence[Told]) -> list[str]:

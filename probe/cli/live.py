@@ -55,8 +55,7 @@ class Live(Progress):
 
     def finished(self, item: Item, judgement: Judgement, measurement: Measurement, took_ms: int) -> None:
         super().finished(item, judgement, measurement, took_ms)
-        cut = judgement.reason in ("interrupted", "budget")
-        if self.lines and judgement.outcome != "ok" and not cut:
+        if self.lines and judgement.outcome != "ok" and not self.found[-1].is_cut:
             self._live.console.print(outcome_line(judgement, item.target.url), soft_wrap=True)
 
     def pulsed(self, pulse: Pulse) -> None:

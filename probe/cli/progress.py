@@ -1,7 +1,7 @@
 """Who looks on while a run goes on: counts, and shows in the way that suits where the output goes.
 
     Live     a view that renews itself, on a terminal (`probe.cli.live`)
-    Lines    a calm line for each finished target, elsewhere: logs, pipes, screen readers, --plain
+    Lines    a calm line for each target measured, elsewhere: logs, pipes, screen readers, --plain
     Json     one object for each finished target
     Silent   nothing until the end (--quiet)
 
@@ -76,8 +76,8 @@ class Progress:
 
     @property
     def done(self) -> int:
-        """Targets finished, those of earlier sittings included."""
-        return len(self.found)
+        """Targets measured to their end, those of earlier sittings included."""
+        return self.counts.total()
 
     def status(self) -> str:
         """The whole in one plain line."""
@@ -105,9 +105,11 @@ class Progress:
     def finished(self, item: Item, judgement: Judgement, measurement: Measurement, took_ms: int) -> None:
         self.current.pop(item.target.normal, None)
         self.judged[item.target.url] = judgement
-        self.found.append(told(judgement, item.target.url))
-        self.counts[judgement.outcome] += 1
-        self.eta.finished(self.clock_s())
+        found = told(judgement, item.target.url)
+        self.found.append(found)
+        if not found.is_cut:
+            self.counts[judgement.outcome] += 1
+            self.eta.finished(self.clock_s())
 
     def pulsed(self, pulse: Pulse) -> None:
         self.pulse = pulse
@@ -128,11 +130,10 @@ class Progress:
 
     def closing(self, outcome: Outcome) -> Closing:
         """What the summary is made from."""
-        cut = sum(t.reason in ("interrupted", "budget") for t in self.found)
         trouble = "" if self.helper_worked or not self.prepared.helpers else self.helper_failed or "no answer"
         return Closing(
             tuple(self.found),
-            0 if outcome.finished else cut + self.total - self.done,
+            0 if outcome.finished else self.total - self.done,
             self.prepared.db,
             outcome.bytes_used,
             outcome.interrupted,
@@ -167,7 +168,7 @@ class Silent(Progress):
 
 
 class Lines(Progress):
-    """A line for each finished target, complete in itself, and now and then one about the whole."""
+    """A line for each target measured to its end, complete in itself, and now and then one about the whole."""
 
     def __init__(self, prepared: Prepared, clock_s: Callable[[], float] = time.monotonic) -> None:
         super().__init__(prepared, clock_s)
@@ -179,6 +180,8 @@ class Lines(Progress):
 
     def finished(self, item: Item, judgement: Judgement, measurement: Measurement, took_ms: int) -> None:
         super().finished(item, judgement, measurement, took_ms)
+        if self.found[-1].is_cut:
+            return
         line = Text(f"{self.done}/{self.total} ")
         line.append(outcome_line(judgement, item.target.url))
         Console(file=sys.stdout, highlight=False).print(line, soft_wrap=True)

@@ -44,6 +44,12 @@ def test_nothing_blocked_and_one_site_are_said_in_grammar() -> None:
     assert summary(closing())[0] == "Nothing was measured to its end."
 
 
+def test_that_nothing_could_be_judged_is_not_that_nothing_is_blocked() -> None:
+    lines = summary(closing(one(1, "insufficient", "no_control"), one(2, "insufficient", "no_network")))
+    assert lines[0] == "Of 2 sites measured, nothing can be said."
+    assert summary(closing(one(1, "insufficient", "no_control"), one(2, "ok")))[0].startswith("None of 2 sites")
+
+
 def test_what_could_not_be_judged_is_said_with_its_reason() -> None:
     found = [one(1, "insufficient", "no_control"), one(2, "insufficient", "no_control"), one(3, "down")]
     text = "\n".join(summary(closing(*found)))

@@ -113,6 +113,8 @@ def test_only_what_is_not_simply_well_stays_on_the_screen() -> None:
         view.finished(item(3), judged("insufficient", "interrupted"), MEASURED, 1)
     assert "name-2.example" in out.getvalue() and "name-1.example/  " not in out.getvalue()
     assert "name-3.example/  [interrupted]" not in out.getvalue()
+    # What was cut is no result: it counts neither as measured nor as an outcome.
+    assert view.done == 2 and "insufficient" not in "\n".join(screen(view, 80))
 
 
 def test_stopping_is_shown() -> None:
@@ -134,6 +136,13 @@ def test_lines_are_whole_and_calm(capsys: pytest.CaptureFixture[str]) -> None:
     assert said.out.startswith("1/3 + ok ") and said.out.count("\n") == 1
     assert "\x1b" not in said.out + said.err
     assert said.err.count("1 of 3 measured, 0 look blocked, 2.0 MB, learning the pace") == 1
+
+
+def test_what_was_cut_is_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    view = Lines(prepared(3))
+    view.finished(item(1), judged("insufficient", "interrupted"), MEASURED, 1)
+    view.finished(item(2), judged("insufficient", "no_control"), MEASURED, 1)
+    assert capsys.readouterr().out.startswith("1/3 ? insufficient") and view.done == 1
 
 
 def test_the_end_is_told_with_what_is_left(capsys: pytest.CaptureFixture[str]) -> None:
