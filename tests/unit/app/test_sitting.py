@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from probe.app.sitting import Item, Plan, Pulse, Sitting
 from probe.checks import FIELD_CHECKS
 from probe.checks.question import Door
 from probe.engine import Stop
+from probe.inputs.deny import DenyList
 from probe.model.errors import StoreError
+from probe.model.kinds import Skipped
 from probe.model.measurement import Measurement
 from probe.model.observation import Observation
 from probe.model.step import Step
@@ -35,6 +38,7 @@ from tests.unit.scripted import HELPER, NOW, RESET, add_site, helper_answer, scr
 VANTAGE, RUN = Vantage("a" * 32, "field", cc="FD"), Run("b" * 32, "a" * 32, NOW)
 IPS = {"fine.example": "192.0.2.1", "cut.example": "192.0.2.2", "dull.example": "192.0.2.3"}
 DOOR = Door("198.51.100.5", 443, 8765)
+DULL_NET = "192.0.2.3/32"
 FINE, CUT, DULL = (f"https://{host}/" for host in IPS)
 
 
@@ -256,6 +260,22 @@ async def test_winding_down_finishes_what_is_under_way_and_begins_nothing(
         FINE: ("ok", None), CUT: ("insufficient", "interrupted"), DULL: ("insufficient", "interrupted"),
     }  # fmt: skip
     assert sitting.ended == "interrupted" and sitting.stop.reason is None
+
+
+@pytest.mark.parametrize("denied", [DenyList(frozenset({"dull.example"})), DenyList(nets=(ip_network(DULL_NET),))])
+async def test_a_redirect_to_what_is_denied_is_not_followed(
+    denied: DenyList, store: Store, autojump_clock: trio.testing.MockClock
+) -> None:
+    net = internet()
+    add_site(net, "fine.example", IPS["fine.example"], location=DULL)
+    world = helped(net)
+    world = replace(world, policy=replace(world.policy, denied=denied))
+    seen = await sit(store, plan(FINE, canaries=()), world=world)
+    assert {o.detail.because for o in seen.facts if isinstance(o.detail, Skipped)} >= {"denied"}
+    assert not [asked for asked in net.asked if asked[0] == "dial" and asked[1] == IPS["dull.example"]]
+    if denied.hosts:
+        assert not [asked for asked in net.asked if "dull.example" in asked]
+    assert not set(outcomes(seen).values()) & {"blocked", "likely_blocked"}
 
 
 async def test_pulses_tell_bytes_and_width(store: Store, autojump_clock: trio.testing.MockClock) -> None:
