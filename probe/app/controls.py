@@ -9,7 +9,7 @@ from pathlib import Path
 
 from probe.app.judge import observations_of, parse_time, seconds_between
 from probe.model.errors import BundleError, StoreError, TargetError
-from probe.model.kinds import DnsLookup, TlsHandshake
+from probe.model.kinds import DnsLookup, QuicHandshake, TlsHandshake
 from probe.model.measurement import Measurement
 from probe.model.observation import Blob
 from probe.model.target import Target, parse_target
@@ -67,7 +67,7 @@ class Archive:
             yield from self._blobs_of(observation.detail)
 
     def _blobs_of(self, detail: object) -> Iterable[Blob]:
-        names = detail.chain if isinstance(detail, TlsHandshake) else ()
+        names = detail.chain if isinstance(detail, TlsHandshake | QuicHandshake) else ()
         if isinstance(detail, DnsLookup) and detail.message:
             names = (detail.message,)
         found = (self.store.blob(name) for name in names)

@@ -17,6 +17,7 @@ from probe.model.kinds import (
     HelperTransfer,
     HttpFetch,
     LineState,
+    QuicHandshake,
     Skipped,
     TlsHandshake,
     TlsVerify,
@@ -107,10 +108,12 @@ def subject_of(o: Observation) -> Subject | None:
             return (o.kind, o.host, detail.qtype)
         case TlsHandshake():
             return (o.kind, o.ip, o.port, detail.sni, detail.profile)
+        case QuicHandshake():
+            return (o.kind, o.ip, o.port, detail.sni)
         case TlsVerify():
             return (o.kind, o.ip, o.port, detail.name, detail.whose)
         case HttpFetch():
-            return (o.kind, detail.url, o.ip)
+            return (o.kind, detail.url, o.ip, detail.protocol == "HTTP/3")
     return (o.kind, o.ip, o.port) if o.kind == "tcp.connect" else None
 
 
@@ -130,9 +133,10 @@ def step_of(o: Observation) -> str:
         case DnsLookup():
             return f"look up {o.host} {detail.qtype} at {detail.resolver}{_limit(detail.ttl)}{again}"
         case TlsHandshake():
-            name = "no name" if detail.sni is None else f"as {detail.sni or 'an empty name'}"
             kind = f", {detail.profile} hello" if detail.profile else ""
-            return f"TLS handshake {endpoint(o)} {name}{kind}{_limit(detail.ttl)}{again}"
+            return f"TLS handshake {endpoint(o)} {_name(detail.sni)}{kind}{_limit(detail.ttl)}{again}"
+        case QuicHandshake():
+            return f"QUIC handshake {endpoint(o)} {_name(detail.sni)}{again}"
         case TlsVerify():
             store = ", by this machine's own store" if detail.whose else ""
             return f"certificate of {endpoint(o)} for {detail.name or 'any name'}{store}"
@@ -141,6 +145,7 @@ def step_of(o: Observation) -> str:
             return f"{detail.method} {detail.url} at {endpoint(o)}{hop}{again}"
         case ControlAsk():
             what = f" about {len(detail.endpoints)} endpoints" if detail.endpoints else ""
+            what += " over QUIC" if detail.quic else ""
             return f"ask the control {detail.helper}{what}{again}"
         case HelperTransfer():
             return f"take bytes from the control {detail.helper}{again}"
@@ -156,6 +161,10 @@ def step_of(o: Observation) -> str:
 
 def _limit(ttl: int) -> str:
     return f" (hop limit {ttl})" if ttl else ""
+
+
+def _name(sni: str | None) -> str:
+    return "no name" if sni is None else f"as {sni or 'an empty name'}"
 
 
 def outcome_of(o: Observation) -> str:
@@ -187,6 +196,14 @@ def _tls(d: TlsHandshake) -> str:
         return ", ".join(part for part in (d.version, d.cipher or "", d.alpn or "", chain, hidden) if part)
     ended = f"ended by {d.ended}" if d.ended else ""
     return ", ".join(part for part in (f"alert {d.alert}" if d.alert else "", ended, hidden) if part)
+
+
+def _quic(d: QuicHandshake) -> str:
+    traffic = f"{d.datagrams_in} of {d.datagrams_out} datagrams answered" if d.ended in ("stall", "icmp") else ""
+    parts = [f"QUIC {d.version}" if d.version else "", d.alpn or "", "after a retry" if d.retry else ""]
+    parts += [f"speaks {', '.join(d.versions)}" if d.versions else "", f"alert {d.alert}" if d.alert else ""]
+    parts += [f"ended by {d.ended}" if d.ended else "", traffic, f'"{d.close_reason}"' if d.close_reason else ""]
+    return ", ".join(part for part in parts if part)
 
 
 def _verify(d: TlsVerify) -> str:
@@ -224,6 +241,7 @@ def _state(d: LineState) -> str:
     return (
         f"{d.canaries_reached} of {d.canaries_tried} canaries and {d.others_reached} of {d.others_tried} other targets "
         f"reached; worst delay of our own {d.lag_max_us / 1000:.0f} ms"
+        + (f"; {d.quic_reached} of {d.quic_tried} over QUIC" if d.quic_tried else "")
     )
 
 
@@ -234,6 +252,7 @@ def _end(d: Conclusion) -> str:
 _SAID: dict[type[Any], Callable[[Any], str]] = {
     DnsLookup: _dns,
     TlsHandshake: _tls,
+    QuicHandshake: _quic,
     TlsVerify: _verify,
     HttpFetch: _http,
     ControlAsk: _control,

@@ -25,7 +25,7 @@ class FailureWord:
 
 FAILURES: tuple[FailureWord, ...] = (
     FailureWord("connection_refused", "path", "the peer, or something posing as it, refused the connection"),
-    FailureWord("connection_reset", "path", "a TCP reset ended the connection"),
+    FailureWord("connection_reset", "path", "a TCP reset ended the connection, or a sudden close over QUIC"),
     FailureWord("connection_aborted", "path", "the connection was aborted"),
     FailureWord("eof_error", "path", "the peer closed the connection before it had answered in full"),
     FailureWord("generic_timeout_error", "path", "nothing came before the deadline"),
@@ -47,6 +47,7 @@ FAILURES: tuple[FailureWord, ...] = (
     FailureWord("ssl_invalid_hostname", "path", "the certificate is not for this name"),
     FailureWord("ssl_unknown_authority", "path", "no trusted authority signed the certificate"),
     FailureWord("ssl_invalid_certificate", "path", "the certificate is expired, not yet valid or malformed"),
+    FailureWord("quic_incompatible_version", "path", "the peer speaks no version of QUIC that we speak"),
     FailureWord("http_request_failed", "path", "the answer is not HTTP, or breaks its rules"),
     FailureWord("http_invalid_redirect", "remote", "a redirect leads nowhere that can be asked"),
     FailureWord("http_body_too_large", "remote", "a header block, or what a body expands to, passed the cap"),

@@ -131,6 +131,41 @@ class TlsHandshake:
 
 
 @dataclass(frozen=True, slots=True)
+class QuicHandshake:
+    """One QUIC handshake (RFC 9000, RFC 9001). `sni`, `chain`, `ja4` as in `tls.handshake`; `version` (v1, v2, or hex)
+    is the one spoken at the end, `versions` what a version negotiation packet offered instead, `retry` whether the peer
+    asked for a token first. A failed one `ended` by alert (a CONNECTION_CLOSE with a TLS alert), close (with another
+    code), icmp, version, silence (nothing ever came), stall (nothing more came) or garbage (we closed: the peer broke
+    the rules). `close_code` and `close_reason` stand in the CONNECTION_CLOSE, ours or the peer's. `datagrams_*` and
+    `bytes_*` count UDP payloads, `first_flight` those sent before anything could come back. `first_us` is when the
+    first one came, microseconds after the first was sent."""
+
+    kind: ClassVar[str] = "quic.handshake"
+    sni: str | None
+    alpn_offered: tuple[str, ...] = ()
+    version: str | None = None
+    cipher: str | None = None
+    alpn: str | None = None
+    chain: tuple[str, ...] = ()
+    alert: str | None = None
+    ended: str | None = None
+    close_code: int | None = None
+    close_reason: str | None = None
+    retry: bool = False
+    versions: tuple[str, ...] = ()
+    datagrams_out: int = 0
+    datagrams_in: int = 0
+    bytes_out: int = 0
+    bytes_in: int = 0
+    first_flight: int = 0
+    first_us: int | None = None
+    icmp: Icmp | None = None
+    ja4: str | None = None
+    lag_us: int = 0
+    raw: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TlsVerify:
     """What a given trust store said of a handshake's chain at a given time; recomputable from the stored chain.
     `store` is the store's digest, `reason` one of ok, expired, not_yet_valid, self_signed, unknown_authority,
@@ -168,7 +203,8 @@ class PageFeatures:
 class HttpFetch:
     """One GET over a stream that was already held. `headers` in the order and case received. `body` is the SHA-256 of
     the decoded body's blob, at most the cap; `wire_bytes` counts body bytes as received, `body_bytes` after decoding;
-    `truncated` is cap, time, stall, cut or bomb. `timeline` are (microseconds since the request, body bytes so far)."""
+    `truncated` is cap, time, stall, cut or bomb. `timeline` are (microseconds since the request, body bytes so far).
+    `protocol` is HTTP/1.1, HTTP/2 or HTTP/3, or what the peer wrote in its place."""
 
     kind: ClassVar[str] = "http.fetch"
     url: str
@@ -198,7 +234,8 @@ class HttpFetch:
 @dataclass(frozen=True, slots=True)
 class ControlAsk:
     """One request to a test helper. `measurement` is the control measurement it answered with. `seen_cc` and
-    `seen_asn` are what the helper says of the network it was asked from (never the address)."""
+    `seen_asn` are what the helper says of the network it was asked from (never the address). With `quic` it was to walk
+    the `endpoints` over QUIC as well."""
 
     kind: ClassVar[str] = "control.ask"
     helper: str
@@ -210,6 +247,7 @@ class ControlAsk:
     seen_asn: int | None = None
     raw: str | None = None
     seen_says: str | None = None
+    quic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +289,8 @@ class LineState:
     at endpoints that worked at some time in this run (other targets' and canaries'), `walks_failed` did not;
     `lookups_*` likewise. `canaries_outdated` showed certificates that our clock calls out of date. `invented` are
     addresses that this line's resolvers gave for a name that cannot exist. `transfers` are pages of other targets that
-    came whole or to the cap lately: (bytes, microseconds from the head to the last byte, least round trip)."""
+    came whole or to the cap lately: (bytes, microseconds from the head to the last byte, least round trip). Over QUIC,
+    `quic_tried` canaries and other targets were asked at an address that works, and `quic_reached` answered."""
 
     kind: ClassVar[str] = "line.state"
     canaries_tried: int = 0
@@ -277,6 +316,8 @@ class LineState:
     canaries_outdated: int = 0
     invented: tuple[str, ...] = ()
     transfers: tuple[tuple[int, int, int], ...] = ()
+    quic_tried: int = 0
+    quic_reached: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +342,7 @@ Detail = (
     DnsLookup
     | TcpConnect
     | TlsHandshake
+    | QuicHandshake
     | TlsVerify
     | HttpFetch
     | ControlAsk
@@ -315,6 +357,7 @@ KINDS: tuple[type[Any], ...] = (
     DnsLookup,
     TcpConnect,
     TlsHandshake,
+    QuicHandshake,
     TlsVerify,
     HttpFetch,
     ControlAsk,

@@ -75,9 +75,26 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
+class QuicWalk:
+    """Walk one endpoint over QUIC: shake hands with UDP `port` of `ip` for the name `sni` ("" sends none); if `fetch`
+    is not None ask for that page over HTTP/3. `host` is the name this endpoint was found for."""
+
+    host: str
+    ip: str
+    port: int
+    sni: str
+    fetch: Fetch | None = None
+    attempt: int = 1
+    why: str = field(default="plan", compare=False)
+    not_before_s: float = field(default=0.0, compare=False)
+    parent: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class AskControl:
     """Ask the helper at `helper` to measure `url` too. With `endpoints`, (host, ip, port) triples that the field
-    found and the helper has not tried yet, it only walks those (connect and handshake)."""
+    found and the helper has not tried yet, it only walks those (connect and handshake); with `quic` over QUIC as
+    well."""
 
     helper: str
     url: str
@@ -86,6 +103,7 @@ class AskControl:
     why: str = field(default="plan", compare=False)
     not_before_s: float = field(default=0.0, compare=False)
     parent: int | None = field(default=None, compare=False)
+    quic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,4 +129,4 @@ class AskBytes:
     parent: int | None = field(default=None, compare=False)
 
 
-Step = Lookup | Walk | Visit | AskControl | AskLine | AskBytes
+Step = Lookup | Walk | QuicWalk | Visit | AskControl | AskLine | AskBytes

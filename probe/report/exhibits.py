@@ -14,7 +14,7 @@ from cryptography import x509
 
 from probe.model.corpus import Evidence, EvidenceRoom, Judged
 from probe.model.failure import explain_failure
-from probe.model.kinds import DnsLookup, HttpFetch, TcpConnect, TlsHandshake, TlsVerify
+from probe.model.kinds import DnsLookup, HttpFetch, QuicHandshake, TcpConnect, TlsHandshake, TlsVerify
 from probe.model.observation import Observation
 from probe.report.events import outcome_of
 from probe.report.model import Exhibit, Witness
@@ -25,7 +25,7 @@ _MAX_FACTS = 10
 _MAX_ANSWERS = 6
 _EXCERPT = 500
 _MAX_PAGE = 65_536
-_TOLD = ("dns.lookup", "tcp.connect", "tls.handshake", "tls.verify", "http.fetch")
+_TOLD = ("dns.lookup", "tcp.connect", "tls.handshake", "quic.handshake", "tls.verify", "http.fetch")
 Details = tuple[tuple[str, str], ...]
 
 
@@ -111,6 +111,8 @@ def _tell(o: Observation, room: EvidenceRoom) -> tuple[str, Details]:
             return text, (("Error", _error(o.failure, d.raw)), ("Kernel", heard))
         case TlsHandshake() as d:
             return _tls(d, o, failed, room)
+        case QuicHandshake() as d:
+            return _quic(d, o, failed, room)
         case TlsVerify() as d:
             verified = d.reason == "ok"
             by = " by this machine’s own store" if d.whose else ""
@@ -169,6 +171,20 @@ def _tls(d: TlsHandshake, o: Observation, failed: str, room: EvidenceRoom) -> tu
         ("Bytes received", f"{d.bytes_in}" if failed else ""),
         ("Round trip", rtt),
         ("Protocol", " ".join(filter(None, (d.version, d.alpn)))),
+        *_certificate(d.chain[0] if d.chain else None, room),
+    )
+
+
+def _quic(d: QuicHandshake, o: Observation, failed: str, room: EvidenceRoom) -> tuple[str, Details]:
+    name = "without a name" if not d.sni else f"for {d.sni}"
+    ended = {"close": "the peer's close", "alert": "an alert", "icmp": "an ICMP message", "silence": "silence"}
+    text = f"Connecting over QUIC {name}: {failed or 'worked'}."
+    return text, (
+        ("Ended with", ended.get(d.ended or "", "") if failed else ""),
+        ("Error", _error(o.failure, d.raw)),
+        ("Alert", d.alert or ""),
+        ("Datagrams", f"{d.datagrams_out} sent, {d.datagrams_in} received" if failed else ""),
+        ("Protocol", " ".join(filter(None, (f"QUIC {d.version}" if d.version else "", d.alpn)))),
         *_certificate(d.chain[0] if d.chain else None, room),
     )
 

@@ -48,6 +48,7 @@ DETAILS = [
                     icmp=kinds.Icmp(3, 1, "192.0.2.9")),
     kinds.TcpConnect(raw="ETIMEDOUT", info=kinds.TcpInfo(1, 2, 3, 4, 5, 6, 7, 8, 9)),
     kinds.TlsHandshake(None, chain=("a" * 64,)),
+    kinds.QuicHandshake("a.example", versions=("v1",), close_code=2, icmp=kinds.Icmp(3, 3, "192.0.2.9")),
     kinds.TlsVerify("a" * 64, "ok"),
     kinds.HttpFetch("http://a.example/", headers=(("A", "b"),), timeline=((1, 2),), features=kinds.PageFeatures("t")),
     kinds.ControlAsk("http://h.example", "http://a.example/", endpoints=(("a.example", "192.0.2.1", 443),)),

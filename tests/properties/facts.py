@@ -16,6 +16,7 @@ from probe.model.kinds import (
     LineState,
     Opaque,
     PageFeatures,
+    QuicHandshake,
     Record,
     Skipped,
     TcpConnect,
@@ -99,6 +100,14 @@ details = st.one_of(
         answer_us=_maybe((0, 100, 500_000, -1)),
         ttl=_some((0, 0, 1, 2, 255, -1)),
         info=st.none() | infos,
+    ),
+    st.builds(
+        QuicHandshake,
+        sni=_maybe(("site.example", "www.example.org")),
+        chain=_some(((), ("a" * 64,), ("b" * 64, "c" * 64))),
+        alert=_maybe(("handshake_failure",)),
+        ended=_maybe(("silence", "close", "icmp", "?")),
+        lag_us=numbers,
     ),
     st.builds(TlsVerify, store=st.just("0" * 64), reason=_some(REASONS), code=_some((0, 10, 18, 19, 20, -3))),
     st.builds(

@@ -13,7 +13,17 @@ from probe.app.timeline import Line, end_of, timeline, waterfall
 from probe.cli import root
 from probe.cli.text import columns, safe
 from probe.model.failure import FAILURES
-from probe.model.kinds import ControlAsk, DnsLookup, HttpFetch, Record, Skipped, TcpConnect, TlsHandshake
+from probe.model.kinds import (
+    ControlAsk,
+    DnsLookup,
+    HttpFetch,
+    Icmp,
+    QuicHandshake,
+    Record,
+    Skipped,
+    TcpConnect,
+    TlsHandshake,
+)
 from probe.model.measurement import Measurement
 from probe.model.observation import Draft
 from probe.model.observation import Observation as Fact
@@ -135,7 +145,8 @@ def test_show_tells_facts_beside_the_control_then_verdicts(db: Path) -> None:
     out = probe("show", "a1a1", "--db", str(db)).stdout
     for part in (
         "look up a.example A at system", "192.0.2.1 (TTL 60)", "connect 192.0.2.1:443", "connected",
-        "connection_reset: a TCP reset ended the connection [ended by rst, ECONNRESET]", "TLSv1.3, 1 certificate",
+        "connection_reset: a TCP reset ended the connection, or a sudden close over QUIC [ended by rst, ECONNRESET]",
+        "TLSv1.3, 1 certificate",
         "not tried: special address (10.0.0.0/8)", "Only tried at the control", "status 200, h2, 512 bytes",
         "#2 control#0", "one plain\\x1b sentence", "Also judged by: 2025.1",
     ):  # fmt: skip
@@ -242,3 +253,37 @@ def test_steps_stand_below_what_led_to_them_with_the_controls_time_beside() -> N
     assert [line.depth for line in lines] == [0, 0, 1, 0, 0]
     assert (lines[2].control_ms, lines[1].control_ms) == (8.4, None)
     assert end_of(lines) == 30.0
+
+
+def met(detail: QuicHandshake | HttpFetch, failure: str | None = None) -> Fact:
+    return Fact(FIELD, 0, None, detail.kind, *AT, 1, "plan", failure, T0, 9_000, detail)
+
+
+@pytest.mark.parametrize(
+    "detail,failure,step,words",
+    [
+        (QuicHandshake("a.example", version="v1", alpn="h3", retry=True), None, "as a.example", "h3, after a retry"),
+        (QuicHandshake(None, ended="silence", raw="deadline"), "generic_timeout_error", "no name", "ended by silence"),
+        (
+            QuicHandshake("a.example", ended="icmp", datagrams_out=2, icmp=Icmp(3, 3, "192.0.2.1")),
+            "connection_refused", "QUIC handshake 192.0.2.1:443", "0 of 2 datagrams answered",
+        ),
+        (
+            QuicHandshake("a.example", ended="close", close_code=2, close_reason="go away"),
+            "connection_refused", "QUIC", 'ended by close, "go away"',
+        ),
+        (
+            QuicHandshake("a.example", ended="version", versions=("v2",)),
+            "quic_incompatible_version", "QUIC", "speaks v2",
+        ),
+    ],
+)  # fmt: skip
+def test_a_quic_handshake_in_words(detail: QuicHandshake, failure: str | None, step: str, words: str) -> None:
+    (line,) = timeline([met(detail, failure)])
+    assert step in line.step and words in line.here and line.failed is (failure is not None)
+
+
+def test_the_same_page_over_another_protocol_is_another_subject() -> None:
+    old, new = (HttpFetch("https://a.example/", protocol=name, status=200) for name in ("HTTP/2", "HTTP/3"))
+    (line,) = timeline([met(old)], [met(new)])
+    assert line.control == ""
