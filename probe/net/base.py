@@ -115,6 +115,75 @@ class Shaken:
 
 
 @dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """The head of an HTTP/3 response: its status, and its headers as received (names are lower case there)."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+
+
+class Http3(Protocol):
+    """One request over a QUIC connection that is held. Never raises for the network. Deadlines are the caller's cancel
+    scopes; a cancelled receive may be taken up again."""
+
+    async def ask(self, headers: tuple[tuple[bytes, bytes], ...], header_cap: int) -> Failure | None:
+        """Send the head of a request without a body, pseudo-headers first; once. More than `header_cap` bytes that
+        bring nothing new are a failure."""
+        ...
+
+    async def receive(self) -> ResponseHead | bytes | Failure:
+        """The head of the response, then its body as it comes; b"" at its end."""
+        ...
+
+    @property
+    def ended(self) -> str | None:
+        """How it ended, as far as we read: fin, reset (of the stream), close (of the connection), or None."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection, telling the peer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class QuicShaken:
+    """The end of a QUIC handshake. `http3` is the connection when it succeeded (whether or not the chain verifies: that
+    is judged elsewhere). `hello` is the ClientHello as a TLS record would carry it; all else as in `QuicHandshake`."""
+
+    http3: Http3 | None
+    failure: Failure | None
+    at_us: int
+    took_us: int
+    chain: tuple[bytes, ...] = ()
+    version: str | None = None
+    cipher: str | None = None
+    alpn: str | None = None
+    alert: str | None = None
+    ended: str | None = None
+    close_code: int | None = None
+    close_reason: str | None = None
+    retry: bool = False
+    versions: tuple[str, ...] = ()
+    datagrams_out: int = 0
+    datagrams_in: int = 0
+    bytes_out: int = 0
+    bytes_in: int = 0
+    first_flight: int = 0
+    first_us: int | None = None
+    icmp: Icmp | None = None
+    hello: bytes = b""
+    lag_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QuicPlan:
+    """When to give up a QUIC handshake: `timeout_s` after it began, and `quiet_s` after the last datagram that came."""
+
+    timeout_s: float = 10.0
+    quiet_s: float = 6.0
+
+
+@dataclass(frozen=True, slots=True)
 class Datagram:
     """One datagram that came back: when (microseconds after the first send), from where, whether the kernel stamped
     it, and how often the question had been sent by then."""
@@ -206,6 +275,17 @@ class Net(Protocol):
     async def ask_udp(self, ip: str, port: int, payload: bytes, plan: UdpPlan, heard: Heard | None = None) -> Echoes:
         """Send a datagram, again as planned, and keep every datagram that comes back; `heard` is told of each at once.
         `payload[:2]` is a DNS id: the first datagram with it and the response bit starts the linger."""
+        ...
+
+    @property
+    def speaks_quic(self) -> bool:
+        """Whether `shake_quic` can be asked at all: it needs the extra `quic`."""
+        ...
+
+    async def shake_quic(
+        self, ip: str, port: int, sni: str | None, alpn: tuple[str, ...], plan: QuicPlan
+    ) -> QuicShaken:
+        """A QUIC handshake with an address, without verifying; the chain is kept even when it would not verify."""
         ...
 
     async def resolve(self, host: str, ipv6: bool, timeout_s: float) -> Resolved:

@@ -3,6 +3,7 @@
     net = FakeNet()
     net.peers["192.0.2.1", 443] = Peer(tls={"example.org": Hello(says=(b"HTTP/1.1 200 OK\\r\\n\\r\\n",))})
     net.peers["192.0.2.2", 443] = Peer(connect=Failure("connection_refused", "ECONNREFUSED"))
+    net.quic["192.0.2.1", 443] = {"example.org": QuicHello(says=(ResponseHead(200, ()), b"hello"))}
     net.resolvers["192.0.2.53", 53] = lambda question: (answer_to(question),)
     net.names["example.org", False] = ("192.0.2.1",)
 
@@ -19,7 +20,20 @@ from dataclasses import dataclass, field
 import trio
 
 from probe.model.kinds import Icmp, TcpInfo
-from probe.net.base import Datagram, Dialed, Echoes, Failure, Heard, Resolved, Shaken, Stream, UdpPlan
+from probe.net.base import (
+    Datagram,
+    Dialed,
+    Echoes,
+    Failure,
+    Heard,
+    QuicPlan,
+    QuicShaken,
+    Resolved,
+    ResponseHead,
+    Shaken,
+    Stream,
+    UdpPlan,
+)
 from probe.net.classify import DEADLINE
 
 # In a stream's script: nothing more ever comes. (A failure word of its own would be an end.)
@@ -50,6 +64,20 @@ class Hello:
     first_bytes: bytes = b""
     hops: int = 0
     answer_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuicHello:
+    """How a peer answers a QUIC Initial. With `failure` the handshake fails, else `says` answers the first request."""
+
+    failure: Failure | None = None
+    chain: tuple[bytes, ...] = ()
+    says: tuple[ResponseHead | Part, ...] = ()
+    alpn: str | None = "h3"
+    alert: str | None = None
+    ended: str | None = None
+    close_code: int | None = None
+    took_us: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +177,47 @@ class FakeStream:
         self.closed = True
 
 
+class FakeHttp3:
+    """A request's stream that follows a script, and ends with it. `sent` are the request's headers."""
+
+    def __init__(self, says: tuple[ResponseHead | Part, ...]) -> None:
+        self.sent: tuple[tuple[bytes, bytes], ...] = ()
+        self.ended: str | None = None
+        self.closed = False
+        self._parts = list(says)
+
+    async def ask(self, headers: tuple[tuple[bytes, bytes], ...], header_cap: int) -> Failure | None:
+        await trio.lowlevel.checkpoint()
+        self.sent = headers
+        return None
+
+    async def receive(self) -> ResponseHead | bytes | Failure:
+        await trio.lowlevel.checkpoint()
+        part = self._parts.pop(0) if self._parts else b""
+        if part is SILENCE:
+            await trio.sleep_forever()
+        if not part:
+            self.ended = "fin"
+        return part
+
+    def close(self) -> None:
+        self.closed = True
+
+
 class FakeNet:
     """A scripted `base.Net`; see the top of the file."""
 
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock = clock or FakeClock()
         self.peers: dict[tuple[str, int], Peer] = {}
+        self.quic: dict[tuple[str, int], Mapping[str, QuicHello]] = {}
+        self.speaks_quic = True
         self.resolvers: dict[tuple[str, int], Answers] = {}
         self.names: dict[tuple[str, bool], tuple[str, ...] | Failure] = {}
         self.profiles = frozenset({"plain"})
         self.asked: list[tuple[object, ...]] = []
         self.streams: list[FakeStream] = []
+        self.http3: list[FakeHttp3] = []
         # What setting a hop limit says: None where the system lets us.
         self.unlimited: Failure | None = None
 
@@ -227,6 +285,29 @@ class FakeNet:
             for datagram in datagrams[: plan.max_datagrams]:
                 heard(datagram)
         return Echoes(datagrams[: plan.max_datagrams], failure, at_us, took_us, 1, lag_us=self.clock.lag)
+
+    async def shake_quic(
+        self, ip: str, port: int, sni: str | None, alpn: tuple[str, ...], plan: QuicPlan
+    ) -> QuicShaken:
+        self.asked.append(("shake_quic", ip, port, sni))
+        names = self.quic.get((ip, port), {})
+        hello = names.get(sni or ANY_NAME) or names.get(ANY_NAME, QuicHello(DEADLINE, ended="silence"))
+        at_us, took_us = await self._spend(hello.failure, hello.took_us, plan.quiet_s)
+        if hello.failure is None:
+            self.http3.append(FakeHttp3(hello.says))
+        return QuicShaken(
+            http3=None if hello.failure else self.http3[-1],
+            failure=hello.failure,
+            at_us=at_us,
+            took_us=took_us,
+            chain=hello.chain,
+            version=None if hello.failure else "v1",
+            alpn=None if hello.failure else hello.alpn,
+            alert=hello.alert,
+            ended=hello.ended,
+            close_code=hello.close_code,
+            lag_us=self.clock.lag,
+        )
 
     async def resolve(self, host: str, ipv6: bool, timeout_s: float) -> Resolved:
         self.asked.append(("resolve", host, ipv6))

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+
 import trio
 
-from probe.net.base import Clock, Dialed, Echoes, Failure, Heard, Resolved, Shaken, Stream, UdpPlan
+from probe.net.base import (
+    Clock,
+    Dialed,
+    Echoes,
+    Failure,
+    Heard,
+    QuicPlan,
+    QuicShaken,
+    Resolved,
+    Shaken,
+    Stream,
+    UdpPlan,
+)
 from probe.net.clock import LagSampler, RealClock
 from probe.net.dial import dial
 from probe.net.hellos import available
@@ -68,6 +83,18 @@ class TrioNet:
     async def ask_udp(self, ip: str, port: int, payload: bytes, plan: UdpPlan, heard: Heard | None = None) -> Echoes:
         known_us = self._round_trips.of(ip)
         return await ask_udp(self._clock, ip, port, payload, plan, self._source, heard, known_us)
+
+    @property
+    def speaks_quic(self) -> bool:
+        return importlib.util.find_spec("aioquic") is not None
+
+    async def shake_quic(
+        self, ip: str, port: int, sni: str | None, alpn: tuple[str, ...], plan: QuicPlan
+    ) -> QuicShaken:
+        # Loaded at its first use, since few need it, and in a thread: it takes as long as a far round trip.
+        quic = await trio.to_thread.run_sync(importlib.import_module, "probe.net.quic")
+        shaken: QuicShaken = await quic.shake_quic(self._clock, ip, port, sni, alpn, plan, self._source)
+        return shaken
 
     async def resolve(self, host: str, ipv6: bool, timeout_s: float) -> Resolved:
         return await self._resolver.resolve(host, ipv6, timeout_s)
