@@ -3,13 +3,14 @@ again, and why. Pure."""
 
 from __future__ import annotations
 
-from probe.model.step import AskBytes, AskControl, AskLine, Lookup, Step, Visit
+from probe.model.step import AskBytes, AskControl, AskLine, Lookup, QuicWalk, Step, Visit
 from probe.verdict.read import ASTRAY, BELOW, HOP_TRIAL, PATH_TRIAL, SIBLING, TRIAL
 
 _WHAT_FAILED = {
     "dns.lookup": "look-up",
     "tcp.connect": "connection",
     "tls.handshake": "TLS handshake",
+    "quic.handshake": "QUIC handshake",
     "tls.verify": "certificate",
     "http.fetch": "page",
 }
@@ -55,7 +56,8 @@ def doing(step: Step) -> str:
         return f"looking up{hop}"
     if step.why.startswith(SIBLING):
         return "trying the other port"
-    return ("fetching" if step.fetch is not None else "connecting") + hop
+    over = " over HTTP/3" if isinstance(step, QuicWalk) else ""
+    return ("fetching" if step.fetch is not None else "connecting") + over + hop
 
 
 def is_recheck(step: Step) -> bool:

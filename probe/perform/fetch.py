@@ -10,9 +10,9 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 import trio
 
-from probe.model.kinds import HttpFetch, PageFeatures
+from probe.model.kinds import HttpFetch, PageFeatures, TcpInfo
 from probe.model.observation import Blob, Draft
-from probe.model.step import Fetch, Walk
+from probe.model.step import Fetch, QuicWalk, Walk
 from probe.model.target import DEFAULT_PORTS
 from probe.net.base import Failure, Stream
 from probe.perform.held import EOF, Exchange, HeldStream
@@ -42,7 +42,7 @@ _TRUNCATED = {"generic_timeout_error": "stall", "http_body_too_large": "cap"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class Answer:
     """An answer's parts, whether a strict parser gave them or the lenient one."""
 
     protocol: str | None
@@ -53,12 +53,27 @@ class _Answer:
     lenient: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How an exchange went, beside what it brought: as in `HttpFetch`. `failure` is how it broke off, if it did."""
+
+    failure: Failure | None
+    truncated: str | None
+    ended: str | None
+    at_us: int
+    began_us: int
+    took_us: int
+    first_byte_us: int | None
+    timeline: tuple[tuple[int, int], ...]
+    info: TcpInfo | None = None
+
+
 async def perform_fetch(
     step: Walk, fetch: Fetch, stream: Stream, alpn: str | None, proven: bool, parent: int, world: World, emit: Emit
 ) -> None:
     """Ask for the page and emit one http.fetch. A peer that did not prove its name gets no path, query or cookies."""
     if not proven:
-        fetch = replace(fetch, url=_front_page(fetch.url), cookies=())
+        fetch = replace(fetch, url=front_page(fetch.url), cookies=())
     http2 = alpn == "h2"
     limits, clock = _limits(fetch, stream, world.limits), world.net.clock
     held = HeldStream(stream, clock, limits.stall_s, limits.fetch_s, limits.header_cap)
@@ -91,7 +106,8 @@ def authority_of(url: str) -> str:
     return host if port == DEFAULT_PORTS.get(parts.scheme) else f"{host}:{port}"
 
 
-def _front_page(url: str) -> str:
+def front_page(url: str) -> str:
+    """The URL without path and query."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc, "/", "", ""))
 
@@ -108,11 +124,29 @@ def _fact(
     step: Walk, fetch: Fetch, sent: Headers, exchange: Exchange, stream: Stream, world: World
 ) -> tuple[Draft, tuple[Blob, ...]]:
     answer = _answer(exchange)
-    decoded = decode_content(answer.body, _coding(answer), world.limits.decoded_cap)
+    decoded = decode_content(answer.body, coding_of(answer), world.limits.decoded_cap)
+    told = Told(
+        failure=exchange.ended,
+        truncated=_truncated(exchange, decoded),
+        ended=_ended(exchange, stream),
+        at_us=exchange.at_us,
+        began_us=exchange.began_us,
+        took_us=exchange.took_us,
+        first_byte_us=exchange.first_byte_us,
+        timeline=tuple(exchange.timeline),
+        info=stream.info(),
+    )
+    return page_fact(step, fetch, sent, answer, decoded, told, world)
+
+
+def page_fact(
+    step: Walk | QuicWalk, fetch: Fetch, sent: Headers, answer: Answer, decoded: Decoded, told: Told, world: World
+) -> tuple[Draft, tuple[Blob, ...]]:
+    """The fact of a fetch, and the body to be kept with it."""
     content_type = header_value(answer.headers, "content-type") or ""
     blob = _blob(decoded.data[: world.limits.stored_cap], content_type)
     leads, why_not = _location(fetch.url, answer)
-    failure = exchange.ended or _failure(answer, decoded, why_not)
+    failure = told.failure or _failure(answer, decoded, why_not)
     detail = HttpFetch(
         url=fetch.url,
         hop=fetch.hop,
@@ -126,28 +160,28 @@ def _fact(
         body_bytes=len(decoded.data),
         wire_bytes=len(answer.body),
         declared=_declared(answer.headers),
-        truncated=_truncated(exchange, decoded),
+        truncated=told.truncated,
         lenient=answer.lenient,
         features=_features(decoded.data, content_type),
-        first_byte_us=exchange.first_byte_us,
-        timeline=tuple(exchange.timeline),
-        ended=_ended(exchange, stream),
-        info=stream.info(),
-        lag_us=world.net.clock.lag_us(exchange.began_us),
+        first_byte_us=told.first_byte_us,
+        timeline=told.timeline,
+        ended=told.ended,
+        info=told.info,
+        lag_us=world.net.clock.lag_us(told.began_us),
         raw=failure.raw if failure else None,
     )
     draft = Draft(
         HttpFetch.kind, detail, step.host, step.ip, step.port, failure.word if failure else None,
-        exchange.at_us, exchange.took_us, step.attempt, step.why,
+        told.at_us, told.took_us, step.attempt, step.why,
     )  # fmt: skip
     return draft, (blob,) if blob else ()
 
 
-def _answer(exchange: Exchange) -> _Answer:
+def _answer(exchange: Exchange) -> Answer:
     response = exchange.response
     if response is None:
         return _lenient(exchange)
-    return _Answer(
+    return Answer(
         protocol=response.http_version,
         status=response.status_code,
         reason=header_text(response.extensions.get("reason_phrase", b"")) or None,
@@ -156,16 +190,17 @@ def _answer(exchange: Exchange) -> _Answer:
     )
 
 
-def _lenient(exchange: Exchange) -> _Answer:
+def _lenient(exchange: Exchange) -> Answer:
     """What the raw bytes seem to say. HTTP/2 frames say nothing to this reader, and are no evidence worth a body."""
     raw = bytes(exchange.held.raw)
     said = lenient_response(raw)
     if not raw or (exchange.http2 and said.status is None and raw[:1] != b"<"):
         said = LenientResponse(None, None, None, (), b"", False)
-    return _Answer(said.protocol, said.status, said.reason, said.headers, said.body, lenient=bool(raw))
+    return Answer(said.protocol, said.status, said.reason, said.headers, said.body, lenient=bool(raw))
 
 
-def _coding(answer: _Answer) -> str:
+def coding_of(answer: Answer) -> str:
+    """The codings of the body, as the Content-Encoding header has them."""
     return header_value(answer.headers, "content-encoding") or ""
 
 
@@ -174,7 +209,7 @@ def _declared(headers: Headers) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
-def _location(url: str, answer: _Answer) -> tuple[str | None, str]:
+def _location(url: str, answer: Answer) -> tuple[str | None, str]:
     """(the absolute URL of a Location header, or None with the reason why a redirect cannot be followed)."""
     location = header_value(answer.headers, "location")
     if location is None:
@@ -183,7 +218,7 @@ def _location(url: str, answer: _Answer) -> tuple[str | None, str]:
     return (leads.normal if leads else None), why_not if answer.status in REDIRECTS else ""
 
 
-def _failure(answer: _Answer, decoded: Decoded, why_not: str) -> Failure | None:
+def _failure(answer: Answer, decoded: Decoded, why_not: str) -> Failure | None:
     """What was wrong with an answer that came whole."""
     if decoded.truncated == "bomb":
         return BOMB

@@ -221,11 +221,7 @@ class Exchange:
         return bool(response.headers.get("content-length") == str(len(self.body)))
 
     def _mark(self) -> None:
-        """A point on the timeline. When there are too many, the one goes whose neighbours are nearest to each other."""
-        points = self.timeline
-        points.append((self.clock.mono_us() - self.began_us, len(self.body)))
-        if len(points) > TIMELINE_POINTS:
-            del points[min(range(1, len(points) - 1), key=lambda i: points[i + 1][0] - points[i - 1][0])]
+        mark(self.timeline, self.clock.mono_us() - self.began_us, len(self.body))
 
     def _first_byte_us(self) -> int | None:
         """When the answer began. Over HTTP/2 the peer's settings come unasked, so there it is the head that counts."""
@@ -255,6 +251,13 @@ class Exchange:
             # No frame begins so: its first three bytes are a length far above what we allow.
             return self.response is None and begun.startswith((b"HTTP/", b"<"))
         return self.response is None and bool(begun) and not b"HTTP/".startswith(begun)
+
+
+def mark(points: list[tuple[int, int]], after_us: int, size: int) -> None:
+    """A point on a timeline. When there are too many, the one goes whose neighbours are nearest to each other."""
+    points.append((after_us, size))
+    if len(points) > TIMELINE_POINTS:
+        del points[min(range(1, len(points) - 1), key=lambda i: points[i + 1][0] - points[i - 1][0])]
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

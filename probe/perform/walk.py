@@ -6,10 +6,10 @@ import binascii
 import hashlib
 from dataclasses import replace
 
-from probe.model.kinds import Skipped, TcpConnect, TlsHandshake, TlsVerify
+from probe.model.kinds import QuicHandshake, Skipped, TcpConnect, TlsHandshake, TlsVerify
 from probe.model.observation import Blob, Draft
-from probe.model.step import Walk
-from probe.net.base import Dialed, Shaken, Stream
+from probe.model.step import QuicWalk, Walk
+from probe.net.base import Dialed, QuicShaken, Shaken, Stream
 from probe.perform.fetch import perform_fetch
 from probe.perform.world import Emit, Trust, World
 from probe.verdict.read import STRANGERS
@@ -63,7 +63,7 @@ def _why_not(step: Walk, world: World) -> Skipped | None:
 
 
 def _skipped(step: Walk, detail: Skipped, world: World) -> Draft:
-    return replace(_draft(step, detail), failure="skipped", at_us=world.net.clock.now_us())
+    return replace(draft_of(step, detail), failure="skipped", at_us=world.net.clock.now_us())
 
 
 def _timed(step: Walk, dialed: Dialed, world: World) -> World:
@@ -85,8 +85,8 @@ async def _on(step: Walk, stream: Stream, connect: int, world: World, emit: Emit
         stream, step.sni or None, ALPN, world.limits.handshake_s, None, step.profile, _bytes_of(step.ech)
     )
     chain = tuple(Blob(hashlib.sha256(der).hexdigest(), CERTIFICATE, der) for der in shaken.chain)
-    handshake = emit(_handshake_fact(step, shaken, chain, connect), _distinct(chain))
-    proven = _verify(step, shaken, handshake, world, emit) if shaken.chain else False
+    handshake = emit(_handshake_fact(step, shaken, chain, connect), distinct(chain))
+    proven = verify(step, shaken, handshake, world, emit) if shaken.chain else False
     if shaken.stream is None:
         return
     try:
@@ -104,7 +104,7 @@ def _bytes_of(ech: str) -> bytes:
         return ech.encode()
 
 
-def _verify(step: Walk, shaken: Shaken, handshake: int, world: World, emit: Emit) -> bool:
+def verify(step: Walk | QuicWalk, shaken: Shaken | QuicShaken, handshake: int, world: World, emit: Emit) -> bool:
     """Emit what the trust stores say of the chain; True when the pinned one proves the name."""
     said = _verify_by(world.trust, "", step, shaken, handshake, world, emit)
     second = world.system_trust if not STRANGERS.isdisjoint((said.reason, *said.reasons)) else None
@@ -114,13 +114,19 @@ def _verify(step: Walk, shaken: Shaken, handshake: int, world: World, emit: Emit
 
 
 def _verify_by(
-    trust: Trust, whose: str, step: Walk, shaken: Shaken, handshake: int, world: World, emit: Emit
+    trust: Trust,
+    whose: str,
+    step: Walk | QuicWalk,
+    shaken: Shaken | QuicShaken,
+    handshake: int,
+    world: World,
+    emit: Emit,
 ) -> TlsVerify:
     clock = world.net.clock
     at_us, began = clock.now_us(), clock.mono_us()
     verified = replace(trust.verify(shaken.chain, step.sni or step.host, world.now_s()), whose=whose)
     failure = VERIFY_WORDS.get(verified.reason, "ssl_invalid_certificate")
-    draft = replace(_draft(step, verified), failure=failure, at_us=at_us, took_us=clock.mono_us() - began)
+    draft = replace(draft_of(step, verified), failure=failure, at_us=at_us, took_us=clock.mono_us() - began)
     emit(replace(draft, parent=handshake), ())
     return verified
 
@@ -129,7 +135,7 @@ def _connect_fact(step: Walk, dialed: Dialed) -> Draft:
     failure = dialed.failure
     detail = TcpConnect(failure.raw if failure else None, dialed.info, dialed.icmp, dialed.lag_us)
     word = failure.word if failure else None
-    return replace(_draft(step, detail), failure=word, at_us=dialed.at_us, took_us=dialed.took_us)
+    return replace(draft_of(step, detail), failure=word, at_us=dialed.at_us, took_us=dialed.took_us)
 
 
 def _handshake_fact(step: Walk, shaken: Shaken, chain: tuple[Blob, ...], parent: int) -> Draft:
@@ -158,15 +164,17 @@ def _handshake_fact(step: Walk, shaken: Shaken, chain: tuple[Blob, ...], parent:
         outer=hello.sni if hello and step.ech else None,
     )
     word = failure.word if failure else None
-    draft = _draft(step, detail)
+    draft = draft_of(step, detail)
     return replace(draft, failure=word, at_us=shaken.at_us, took_us=shaken.took_us, parent=parent)
 
 
-def _draft(step: Walk, detail: Skipped | TcpConnect | TlsHandshake | TlsVerify) -> Draft:
+def draft_of(step: Walk | QuicWalk, detail: Skipped | TcpConnect | TlsHandshake | QuicHandshake | TlsVerify) -> Draft:
+    """A fact about the step's endpoint, without its outcome and times."""
     return Draft(
         detail.kind, detail, step.host, step.ip, step.port, attempt=step.attempt, why=step.why, parent=step.parent
     )
 
 
-def _distinct(blobs: tuple[Blob, ...]) -> tuple[Blob, ...]:
+def distinct(blobs: tuple[Blob, ...]) -> tuple[Blob, ...]:
+    """The blobs, each once."""
     return tuple({blob.sha256: blob for blob in blobs}.values())

@@ -13,7 +13,7 @@ import httpx
 from probe.inputs.deny import NOTHING, DenyList
 from probe.model.kinds import TlsVerify
 from probe.model.observation import Blob, Draft
-from probe.net.base import Net, UdpPlan
+from probe.net.base import Net, QuicPlan, UdpPlan
 from probe.perform.turns import Turns
 from probe.wire.content import DECODED_CAP
 from probe.wire.http1 import FIREFOX, HeaderProfile
@@ -42,7 +42,8 @@ class Limits:
     """Deadlines in seconds, sizes in bytes. `dns` also says how long an answer over a stream may take. A handshake ends
     `handshake_s` after the last byte, a fetch `stall_s` after it, and after `fetch_s` in any case. `header_cap` bounds
     all that comes before a response's head is complete, `body_cap` the body on the wire, `decoded_cap` what it may
-    expand to, and `stored_cap` what of that is kept."""
+    expand to, and `stored_cap` what of that is kept. `http3_cap` is the `body_cap` of HTTP/3, where each kilobyte costs
+    several times the work, and the page is known from elsewhere."""
 
     dns: UdpPlan = UdpPlan()
     connect_s: float = 10.0
@@ -53,6 +54,8 @@ class Limits:
     body_cap: int = 262_144
     decoded_cap: int = DECODED_CAP
     stored_cap: int = 262_144
+    quic: QuicPlan = QuicPlan()
+    http3_cap: int = 65_536
 
 
 @dataclass(frozen=True, slots=True)

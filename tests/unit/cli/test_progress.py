@@ -19,7 +19,7 @@ from probe.cli.progress import Json, Lines, Silent, watcher_for
 from probe.model.measurement import Measurement
 from probe.model.outcome import Outcome as Word
 from probe.model.outcome import Reason
-from probe.model.step import AskControl, Fetch, Lookup, Walk
+from probe.model.step import AskControl, Fetch, Lookup, QuicWalk, Walk
 from probe.model.target import parse_target
 from probe.model.verdict import Judgement, Scope
 
@@ -54,6 +54,9 @@ def judged(outcome: Word, reason: Reason | None = None, host: str = "x.example")
          "trial: does another name pass?"),
         (Walk("x", "192.0.2.1", 443, "x", Fetch("https://x/")), "fetching"),
         (Walk("x", "192.0.2.1", 443, "x", None, 1, "redirect hop 1"), "connecting after a redirect"),
+        (QuicWalk("x", "192.0.2.1", 443, "x", Fetch("https://x/")), "fetching over HTTP/3"),
+        (QuicWalk("x", "192.0.2.1", 443, "x", None, 2, "again: quic.handshake generic_timeout_error"),
+         "try 2: QUIC handshake got no answer"),
         (AskControl("https://h.example", "https://x/"), "asking the control"),
     ],
 )  # fmt: skip
