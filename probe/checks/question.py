@@ -28,9 +28,10 @@ class Question:
 
     `resolvers` are asked for every host of the redirect chain; `helpers` are control URLs. With `endpoints`, (host,
     ip, port) triples, nothing is looked up or fetched: only those are walked (how a helper answers for addresses the
-    field found). `attempts` is how often a failing step is tried in all, `gaps_s` the seconds before the second,
-    third ... try. `trial_name` is the innocent name of name trials (RFC 2606: it belongs to nobody). `doors` are
-    the helpers' own, for trials of the target's name there; `profiles` the kinds of ClientHello that can be sent here.
+    field found), with `quic` over QUIC as well. `attempts` is how often a failing step is tried in all, `gaps_s` the
+    seconds before the second, third ... try. `trial_name` is the innocent name of name trials (RFC 2606: it belongs to
+    nobody). `doors` are the helpers' own, for trials of the target's name there; `profiles` the kinds of ClientHello
+    that can be sent here.
     """
 
     target: Target
@@ -39,6 +40,7 @@ class Question:
     resolvers: tuple[str, ...] = ("system",)
     helpers: tuple[str, ...] = ()
     endpoints: tuple[tuple[str, str, int], ...] = ()
+    quic: bool = False
     attempts: int = 3
     gaps_s: tuple[float, ...] = (1.5, 4.0)
     trial_attempts: int = 2

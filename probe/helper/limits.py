@@ -39,8 +39,8 @@ SERVE_LIMITS = ServeLimits(body=16_384, body_s=10.0, request_s=75.0, rate_per_mi
 
 
 def cost_of(request: HelperRequest) -> int:
-    """Tokens of the asker's rate that a request takes."""
-    return 1 + len(request.endpoints) // ENDPOINTS_A_TOKEN
+    """Tokens of the asker's rate that a request takes; over QUIC an endpoint is walked a second time."""
+    return 1 + len(request.endpoints) * (1 + request.quic) // ENDPOINTS_A_TOKEN
 
 
 def question_for(request: HelperRequest, target: Target, resolvers: tuple[str, ...], limits: HelperLimits) -> Question:
@@ -50,6 +50,7 @@ def question_for(request: HelperRequest, target: Target, resolvers: tuple[str, .
         role="control",
         resolvers=resolvers,
         endpoints=request.endpoints,
+        quic=request.quic,
         attempts=2,
         gaps_s=(1.0,),
         addresses_max=limits.addresses,

@@ -120,7 +120,7 @@ async def perform_control(step: AskControl, world: World, emit: Emit, keep_contr
     """Ask, give the rows to `keep_control` when they are whole, and emit one `control.ask`, cancelled or not."""
     clock = world.net.clock
     at_us, began_us = clock.now_us(), clock.mono_us()
-    request = HelperRequest(step.url, step.endpoints[:MAX_ENDPOINTS], probe.__version__)
+    request = HelperRequest(step.url, step.endpoints[:MAX_ENDPOINTS], probe.__version__, step.quic)
     ask = _Ask(request, world)
     failure: Failure | None = Failure("interrupted", "cancelled")
     try:
@@ -177,6 +177,7 @@ def _detail(step: AskControl, ask: _Ask, failure: Failure | None) -> ControlAsk:
         seen_asn=head.client.asn if head else None,
         raw=failure.raw if failure else None,
         seen_says=(head.client.says or None) if head else None,
+        quic=step.quic,
     )
 
 

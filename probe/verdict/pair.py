@@ -15,7 +15,15 @@ from probe.model.target import address_of
 from probe.verdict.case import Case
 from probe.verdict.fingerprints import match_page
 from probe.verdict.line import Line
-from probe.verdict.read import Tried, addresses_of, answer_addresses, is_verified_resolver, of_kind, walks_of
+from probe.verdict.read import (
+    ReadWalks,
+    Tried,
+    addresses_of,
+    answer_addresses,
+    is_verified_resolver,
+    of_kind,
+    walks_of,
+)
 from probe.verdict.reference import Fingerprint, Reference, nat64_target
 
 # A site's own refusal of a visitor: forbidden, too many requests, unavailable for legal reasons (RFC 9110, 6585, 7725).
@@ -26,10 +34,12 @@ LAG_FLOOR_US = 200_000
 
 @dataclass(frozen=True)
 class Pairing:
-    """A case with both sides' walks put together once. Every reading of web facts starts from here."""
+    """A case with both sides' walks put together once, by `read`. Every reading of facts about endpoints starts from
+    here."""
 
     case: Case
     reference: Reference
+    read: ReadWalks = walks_of
 
     @cached_property
     def here(self) -> tuple[Tried, ...]:
@@ -53,17 +63,17 @@ class Pairing:
 
     @cached_property
     def _walks(self) -> tuple[Tried, ...]:
-        return walks_of(self.case.observations)
+        return self.read(self.case.observations)
 
     @cached_property
     def hellos_there(self) -> tuple[Tried, ...]:
         """The controls' walks with another ClientHello than the usual one."""
-        return tuple(w for c in self.living_controls for w in walks_of(c) if w.is_hello_trial)
+        return tuple(w for c in self.living_controls for w in self.read(c) if w.is_hello_trial)
 
     @cached_property
     def there_each(self) -> tuple[tuple[Tried, ...], ...]:
         """The walks of each control."""
-        return tuple(tuple(w for w in walks_of(c) if not w.is_trial and not w.is_sibling) for c in self.living_controls)
+        return tuple(tuple(w for w in self.read(c) if not w.is_trial and not w.is_sibling) for c in self.living_controls)
 
     @cached_property
     def there(self) -> tuple[Tried, ...]:

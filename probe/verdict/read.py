@@ -3,18 +3,19 @@ here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 from probe.model.errors import TargetError
-from probe.model.kinds import DnsLookup, HttpFetch, TcpConnect, TlsHandshake, TlsVerify
+from probe.model.kinds import DnsLookup, HttpFetch, QuicHandshake, TcpConnect, TlsHandshake, TlsVerify
 from probe.model.observation import Observation
 from probe.model.target import Target, address_of, parse_target
 
 D = TypeVar("D")
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 ADDRESS_TYPES = frozenset({"A", "AAAA"})
+HTTP3 = "HTTP/3"
 # How `why` begins for steps that are not part of the plain walk.
 TRIAL = "name trial"
 HOST_TRIAL = "name trial: Host header"
@@ -101,8 +102,9 @@ class Hop:
 
 
 def redirect_target(detail: HttpFetch) -> Target | None:
-    """Where a fetch was sent to, or None when it was not, or to nothing that can be asked."""
-    if detail.status not in REDIRECTS or not detail.location:
+    """Where a fetch was sent to, or None when it was not, or to nothing that can be asked. A page over HTTP/3 was asked
+    for once more: whatever it says of other pages was said over the older versions already."""
+    if detail.status not in REDIRECTS or not detail.location or detail.protocol == HTTP3:
         return None
     try:
         return parse_target(detail.location)
@@ -123,7 +125,7 @@ def hosts_of(observations: Iterable[Observation], target: Target) -> tuple[str, 
 @dataclass(frozen=True, slots=True)
 class Tried:
     """One walk over an endpoint as its facts tell it. `second` is what this machine's own store said of a chain of
-    which the pinned one knows no authority."""
+    which the pinned one knows no authority. Over QUIC the handshake is the connect as well."""
 
     connect: Observation
     handshake: Observation | None = None
@@ -146,7 +148,7 @@ class Tried:
     @property
     def sni(self) -> str | None:
         detail = self.handshake.detail if self.handshake else None
-        return detail.sni if isinstance(detail, TlsHandshake) else None
+        return detail.sni if isinstance(detail, TlsHandshake | QuicHandshake) else None
 
     @property
     def connected(self) -> bool:
@@ -221,7 +223,7 @@ class Tried:
 
     def seqs(self) -> tuple[int, ...]:
         facts = (self.connect, self.handshake, self.verify, self.second, self.fetch)
-        return tuple(o.seq for o in facts if o is not None)
+        return tuple(dict.fromkeys(o.seq for o in facts if o is not None))
 
     def failed(self) -> Observation | None:
         """The operation that failed, if one did (a certificate that does not verify is not a failed operation)."""
@@ -229,6 +231,10 @@ class Tried:
             if o is not None and o.failure is not None:
                 return o
         return None
+
+
+# Puts facts together to walks: over TCP, or over QUIC.
+ReadWalks = Callable[[Iterable[Observation]], tuple[Tried, ...]]
 
 
 def walks_of(observations: Iterable[Observation]) -> tuple[Tried, ...]:
@@ -241,6 +247,21 @@ def walks_of(observations: Iterable[Observation]) -> tuple[Tried, ...]:
         elif o.parent is not None:
             children.setdefault(o.parent, []).append(o)
     return tuple(_walk(connect, children) for connect in connects)
+
+
+def quic_walks_of(observations: Iterable[Observation]) -> tuple[Tried, ...]:
+    """All walks over QUIC, in order of their handshakes."""
+    facts = tuple(observations)
+    shakes = {o.seq: o for o in facts if isinstance(o.detail, QuicHandshake)}
+    children: dict[int, list[Observation]] = {}
+    for o in facts:
+        if o.parent in shakes and o.seq not in shakes:
+            children.setdefault(o.parent, []).append(o)
+    return tuple(_over_quic(o, children.get(seq, [])) for seq, o in shakes.items())
+
+
+def _over_quic(shake: Observation, below: list[Observation]) -> Tried:
+    return Tried(shake, shake, _verified(below, ""), _first(below, HttpFetch), _verified(below, "system"))
 
 
 def _walk(connect: Observation, children: dict[int, list[Observation]]) -> Tried:

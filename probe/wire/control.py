@@ -1,6 +1,7 @@
 """What field and helper say to each other: one request, and an answer of JSON lines. Pure: bytes in, values out.
 
-    request   {"url": "https://example.org/", "endpoints": [["example.org", "192.0.2.1", 443]], "version": "..."}
+    request   {"url": "https://example.org/", "endpoints": [["example.org", "192.0.2.1", 443]], "version": "...",
+               "quic": true}
     line 1    {"helper": 1, "software", "version", "client": {"address", "cc", "asn", "says"}, "vantage_id"}
     lines     facts (probe.wire.facts) of one control measurement: vantage, run, measurement, then observations and
               certificates as they came about. Bodies stay at the helper; their features are in the facts.
@@ -47,12 +48,13 @@ _STEP = 65_536
 
 @dataclass(frozen=True, slots=True)
 class HelperRequest:
-    """`url` as the field was given it; with `endpoints`, (host, ip, port) triples, only those are walked. `version` of
-    the asking program."""
+    """`url` as the field was given it; with `endpoints`, (host, ip, port) triples, only those are walked; with `quic`
+    over QUIC as well, by a helper that knows how. `version` of the asking program."""
 
     url: str
     endpoints: tuple[tuple[str, str, int], ...] = ()
     version: str = ""
+    quic: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,20 @@ mistaken for a rule. Beside every failed try the line itself is looked at, and i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import TypeVar
 
 from probe.checks.question import Question
 from probe.model.failure import is_local
 from probe.model.kinds import ControlAsk, DnsLookup
 from probe.model.observation import Observation
-from probe.model.step import AskLine, Lookup, Step, Walk
+from probe.model.step import AskLine, Lookup, QuicWalk, Step, Walk
 from probe.verdict.case import Case
 from probe.verdict.line import Line, Operation
-from probe.verdict.read import TRIAL, Tried, accepted, answer_addresses, is_own_resolver, of_kind, walks_of
+from probe.verdict.read import TRIAL, ReadWalks, Tried, accepted, answer_addresses, is_own_resolver, of_kind, walks_of
 from probe.verdict.reference import seen_elsewhere
+
+W = TypeVar("W", Walk, QuicWalk)
 
 
 def repeats(question: Question, case: Case, walks: tuple[Tried, ...], planned: tuple[Walk, ...]) -> Iterator[Step]:
@@ -26,13 +30,22 @@ def repeats(question: Question, case: Case, walks: tuple[Tried, ...], planned: t
     if not control_settled(question, case):
         return
     line = Line(case.observations)
-    steps: list[Lookup | Walk] = [*_lookups_again(question, case, line)]
-    steps += _walks_again(question, case, line, walks, planned)
-    for again in steps:
+    for again in _lookups_again(question, case, line):
+        yield from _with_a_look(question, line, case, again)
+    yield from walks_again(question, case, walks, planned)
+
+
+def walks_again(
+    question: Question, case: Case, walks: tuple[Tried, ...], planned: tuple[W, ...], read: ReadWalks = walks_of
+) -> Iterator[Step]:
+    """Failed walks once more each, until they have been tried enough; beside each try, a look at the line. `read` puts
+    a control's walks together."""
+    line = Line(case.observations)
+    for again in _walks_again(question, case, line, walks, planned, read):
         yield from _with_a_look(question, line, case, again)
 
 
-def _with_a_look(question: Question, line: Line, case: Case, again: Lookup | Walk) -> Iterator[Step]:
+def _with_a_look(question: Question, line: Line, case: Case, again: Lookup | Walk | QuicWalk) -> Iterator[Step]:
     """A try, and beside the failed one before it a look at the line. What was seen beside the one before that is
     awaited: it says whether this try is wanted at all."""
     before = next((o for o in case.observations if o.seq == again.parent), None)
@@ -44,25 +57,27 @@ def _with_a_look(question: Question, line: Line, case: Case, again: Lookup | Wal
 
 
 def _walks_again(
-    question: Question, case: Case, line: Line, walks: tuple[Tried, ...], planned: tuple[Walk, ...]
-) -> Iterator[Walk]:
+    question: Question, case: Case, line: Line, walks: tuple[Tried, ...], planned: tuple[W, ...], read: ReadWalks
+) -> Iterator[W]:
     for step in planned:
         mine = [w for w in walks if same_endpoint(w, step)]
         if not mine or step.why.startswith("sibling"):
             continue
-        if control_fails_too(case, step) and not (question.doors and shuts_out_control(case, step)):
+        if control_fails_too(case, step, read) and not (question.doors and shuts_out_control(case, step)):
             continue
-        if step.sni is not None and any(w.connected and w.handshake is None for w in mine):
-            # One is under way: its connect alone has not passed.
+        if _is_under_way(step, mine):
+            # Its connect alone has not passed.
             continue
         failed = [f for w in mine if (f := anomaly(w)) is not None]
         passed = [w.connect for w in mine if anomaly(w) is None]
         attempt = max(w.attempt for w in mine) + 1
         if failed and is_open(question, line, failed, passed, attempt, "walks"):
-            yield Walk(
-                step.host, step.ip, step.port, step.sni, step.fetch, attempt,
-                f"again: {failed[-1].kind} {failed[-1].failure}", question.gap_s(attempt), mine[-1].seqs()[-1],
-            )  # fmt: skip
+            why, parent = f"again: {failed[-1].kind} {failed[-1].failure}", mine[-1].seqs()[-1]
+            yield replace(step, attempt=attempt, why=why, not_before_s=question.gap_s(attempt), parent=parent)
+
+
+def _is_under_way(step: Walk | QuicWalk, mine: list[Tried]) -> bool:
+    return step.sni is not None and any(w.connected and w.handshake is None for w in mine)
 
 
 def is_open(
@@ -83,7 +98,7 @@ def is_open(
     return line.is_open((o for o in failed if o.seq not in cut), passed, of)
 
 
-def same_endpoint(walk: Tried, step: Walk) -> bool:
+def same_endpoint(walk: Tried, step: Walk | QuicWalk) -> bool:
     """A plain walk over the endpoint of that step: no trial, no sibling."""
     here = (walk.host, walk.ip, walk.port) == (step.host, step.ip, step.port)
     return here and not walk.is_trial and not walk.is_sibling and not walk.for_speed
@@ -102,20 +117,26 @@ def is_unproven(walk: Tried) -> bool:
     return walk.verify is not None and not walk.proven
 
 
-def control_fails_too(case: Case, step: Walk) -> bool:
+def control_fails_too(case: Case, step: Walk | QuicWalk, read: ReadWalks = walks_of) -> bool:
     """Some control walked this endpoint, or any endpoint of the host, and none of its walks worked."""
-    here = _walks_there(case, step)
-    return bool(here) and all(w.failed() is not None or is_unproven(w) for w in here)
+    return control_passes(case, step, read) is False
 
 
-def shuts_out_control(case: Case, step: Walk) -> bool:
+def control_passes(case: Case, step: Walk | QuicWalk, read: ReadWalks = walks_of) -> bool | None:
+    """Whether any control's walk worked at this endpoint or, where none was there, at any of the host; None where no
+    control walked any."""
+    here = _walks_there(case, step, read)
+    return any(w.failed() is None and not is_unproven(w) for w in here) if here else None
+
+
+def shuts_out_control(case: Case, step: Walk | QuicWalk) -> bool:
     """No control even got a connection, where we did: whatever broke our handshake, it did not meet."""
     return not any(w.connected for w in _walks_there(case, step))
 
 
-def _walks_there(case: Case, step: Walk) -> list[Tried]:
+def _walks_there(case: Case, step: Walk | QuicWalk, read: ReadWalks = walks_of) -> list[Tried]:
     """The controls' plain walks over this endpoint; where there are none, over any of the host."""
-    walks = [w for c in case.controls for w in walks_of(c.observations) if not w.is_trial]
+    walks = [w for c in case.controls for w in read(c.observations) if not w.is_trial]
     theirs = [w for w in walks if w.host == step.host and w.port == step.port]
     return [w for w in theirs if w.ip == seen_elsewhere(step.ip)] or theirs
 

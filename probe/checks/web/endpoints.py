@@ -16,13 +16,13 @@ from probe.checks.web.common import UNAIDED, genuine, is_portal
 from probe.checks.web.forged import certificate_findings, forged_walks, own_chain_trouble
 from probe.checks.web.proofs import NO_PROOF, Proof, proof_of
 from probe.checks.web.residual import belated, met_at, residual
-from probe.checks.web.symptoms import TLS, word_of
+from probe.checks.web.symptoms import TCP, TLS, word_of
 from probe.model.failure import is_local
 from probe.model.kinds import TcpConnect
 from probe.model.observation import Observation
 from probe.model.target import Target
 from probe.model.verdict import Scope
-from probe.verdict.findings import Findings
+from probe.verdict.findings import Domain, Findings
 from probe.verdict.judge import ended
 from probe.verdict.pair import Pairing, contrast, was_busy
 from probe.verdict.read import Tried
@@ -54,13 +54,14 @@ class Endpoint:
 def read_tcp(pairing: Pairing, target: Target, hop: int) -> Findings:
     """The tcp findings of one host at its URL's port."""
     residue, late = residual(pairing, target), belated(pairing, target)
-    found = _endpoints(
+    found = endpoints_of(
         pairing,
         target,
+        genuine(pairing, target),
         lambda w: None if w in residue else met_at(w) if w in late else w.connect,
         lambda w: w.connected and w not in late,
     )
-    findings = _findings(pairing, "tcp", target, hop, found)
+    findings = findings_of(pairing, TCP, target, hop, found)
     if findings.values["symptom"] == "unreachable":
         return Findings(
             "tcp", target.host, hop, findings.values, "ip.unreachable", "unknown", findings.scope, findings.witness
@@ -76,32 +77,34 @@ def read_tls(pairing: Pairing, target: Target, hop: int) -> Findings | None:
     if forged:
         return certificate_findings(pairing, target, hop, forged)
     residue, late = residual(pairing, target), belated(pairing, target)
-    found = _endpoints(
+    found = endpoints_of(
         pairing,
         target,
-        lambda w: w.connect if w in residue else None if w in late else _secured(w),
+        genuine(pairing, target),
+        lambda w: w.connect if w in residue else None if w in late else secured(w),
         lambda w: w.proven,
     )
     failing = {e.ip: e.word for e in found if e.state == "failed" and e.word in TLS.proofs["hello"]}
     here = [e.ip for e in found if e.only_here]
     proof = born(pairing, target, here, proof_of(pairing, target, failing, residue))
-    return _findings(pairing, "tls", target, hop, found, proof)
+    return findings_of(pairing, TLS, target, hop, found, proof)
 
 
-def _secured(walk: Tried) -> Observation | None:
+def secured(walk: Tried) -> Observation | None:
     """The operation that speaks for TLS: a failed handshake, else what the trust store said of its chain."""
     if walk.handshake is None or walk.handshake.failure is not None:
         return walk.handshake
     return walk.verify
 
 
-def _endpoints(
+def endpoints_of(
     pairing: Pairing,
     target: Target,
+    addresses: frozenset[str],
     operation: Callable[[Tried], Observation | None],
     worked: Callable[[Tried], bool],
 ) -> list[Endpoint]:
-    addresses = genuine(pairing, target)
+    """What both sides met at those addresses of a host; `operation` is the one of a walk that speaks for the layer."""
     walked_there = [w for w in pairing.there if w.host == target.host and w.port == target.port]
     there_all = [w for w in walked_there if operation(w)]
     # Where the host works here at another address, a control's word about yet another one says nothing of this one.
@@ -137,7 +140,8 @@ def _endpoint(
         # IPv6 that reaches nothing else is a property of this line, not of the target.
         bad = []
     # A residual failure repeats the one that it follows, whose word it takes.
-    words = Counter(word_of(o) for o in bad if not isinstance(o.detail, TcpConnect)) or Counter(word_of(o) for o in bad)
+    told = [o for o in bad if not isinstance(o.detail, TcpConnect)] or bad
+    words = Counter(word_of(o) for o in told)
     word = min(words, key=lambda w: (-words[w], w)) if words else "none"
     if not bad:
         state: State = "ok" if good else "unknown"
@@ -147,18 +151,20 @@ def _endpoint(
     return Endpoint(ip, state, word if state != "ok" else "none", there, weight == "apart", operations)
 
 
-def _findings(
+def findings_of(
     pairing: Pairing,
-    layer: Literal["tcp", "tls"],
+    domain: Domain,
     target: Target,
     hop: int,
     found: list[Endpoint],
     proof: Proof = NO_PROOF,
 ) -> Findings:
+    """The findings that those endpoints amount to."""
+    layer = domain.layer
     judged = [e for e in found if e.state != "unknown"]
     hit = [e for e in judged if e.only_here]
     failed = hit or ([e for e in judged if e.state != "ok"] if not any(e.state == "ok" for e in judged) else [])
-    if not failed or failed[0].word not in TLS.proofs.get(proof.word, ()):
+    if not failed or failed[0].word not in domain.proofs.get(proof.word, ()):
         proof = NO_PROOF
     values = {
         "contrast": _contrast(judged, hit, failed, proof),
@@ -176,7 +182,7 @@ def _findings(
         target.host,
         hop,
         values,
-        technique=_technique(layer, values["symptom"]),
+        technique=technique_of(layer, values["symptom"]),
         locus=proof.locus,
         located=proof.located,
         scope=_scope(target, failed, judged),
@@ -185,7 +191,8 @@ def _findings(
     )
 
 
-def _technique(layer: str, symptom: str) -> str:
+def technique_of(layer: str, symptom: str) -> str:
+    """The deepest path that a symptom supports by itself."""
     return layer if symptom in ("none", "garbage", "bad_chain", "error") else f"{layer}.{symptom}"
 
 

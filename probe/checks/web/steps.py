@@ -15,7 +15,7 @@ from probe.checks.web.astray import dns_trials
 from probe.checks.web.climb import hop_trials
 from probe.checks.web.trials import hellos, trials
 from probe.model.kinds import ControlAsk, DnsLookup, HttpFetch
-from probe.model.step import AskControl, Fetch, Lookup, Step, Walk
+from probe.model.step import AskControl, Fetch, Lookup, QuicWalk, Step, Walk
 from probe.model.target import address_of, build_url
 from probe.verdict.case import Case
 from probe.verdict.read import (
@@ -37,6 +37,8 @@ from probe.wire.urls import cookies_for
 FETCH_FALLBACKS = 3
 # Of addresses that nobody vouches for, this many are looked at over plain HTTP.
 STRANGERS = 2
+# So many given endpoints are walked over QUIC as well: its first datagrams are big, and go to any address given.
+QUIC_ENDPOINTS = 4
 
 
 def next_steps(question: Question, case: Case) -> Iterator[Step]:
@@ -44,6 +46,7 @@ def next_steps(question: Question, case: Case) -> Iterator[Step]:
     if question.endpoints:
         given = tuple(_given_endpoints(question))
         yield from given
+        yield from _given_over_quic(question)
         yield from hellos(question, case, walks_of(case.observations), given)
         return
     yield from (AskControl(helper, question.target.url) for helper in question.helpers)
@@ -81,6 +84,11 @@ def _given_endpoints(question: Question) -> Iterator[Walk]:
         yield Walk(host, ip, port, sni=server_name(host) if secure else None)
 
 
+def _given_over_quic(question: Question) -> Iterator[QuicWalk]:
+    for host, ip, port in question.endpoints[:QUIC_ENDPOINTS] if question.quic else ():
+        yield QuicWalk(host, ip, port, server_name(host))
+
+
 def server_name(host: str) -> str:
     """The server name to send: none for an address literal (RFC 6066 section 3 forbids it)."""
     return "" if address_of(host) else host
@@ -97,11 +105,11 @@ def _lookups(question: Question, hop: Hop) -> Iterator[Step]:
         for qtype in ("A", "AAAA"):
             yield Lookup(hop.target.host, qtype, resolver, why=_reason(hop), parent=hop.parent)
     if hop.number == 0:
-        for resolver in _service_record_resolvers(question.resolvers):
+        for resolver in service_record_resolvers(question.resolvers):
             yield Lookup(hop.target.host, "HTTPS", resolver)
 
 
-def _service_record_resolvers(resolvers: tuple[str, ...]) -> tuple[str, ...]:
+def service_record_resolvers(resolvers: tuple[str, ...]) -> tuple[str, ...]:
     """Who is asked for the HTTPS record (RFC 9460): the first over UDP and the first over an encrypted channel."""
     plain = [r for r in resolvers if r.startswith(("network", "udp://"))]
     sealed = [r for r in resolvers if r.startswith(("https://", "tls://"))]

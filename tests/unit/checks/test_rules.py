@@ -70,7 +70,7 @@ def technique_of(domain: Domain, values: dict[str, str]) -> str:
         return read(symptom)
     if symptom in FORGED:
         return f"tls.mitm.{symptom}"
-    return "ip.unreachable" if symptom == "unreachable" else endpoints._technique(domain.layer, symptom)
+    return "ip.unreachable" if symptom == "unreachable" else endpoints.technique_of(domain.layer, symptom)
 
 
 def test_every_technique_is_a_path_of_the_contract() -> None:
