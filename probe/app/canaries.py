@@ -21,6 +21,8 @@ PER_ROUND = 3
 # How long a round may take, and how often a line that is gone is looked at again. Seconds.
 ROUND_S = 6.0
 PAUSE_S = 3.0
+# Looking up whether HTTP/3 is announced, and a handshake that may be silence. Seconds.
+QUIC_ROUND_S = 12.0
 
 # Measures one canary to the end; the first argument is its target.
 Ask = Callable[[Target, Question], Awaitable[Case]]
@@ -28,15 +30,19 @@ Ask = Callable[[Target, Question], Awaitable[Case]]
 
 @dataclass
 class Canaries:
-    """The canaries of one run. `ask` carries out one measurement of the check `line`."""
+    """The canaries of one run. `ask` carries out one measurement of the check `line`. `resolvers` are the line's own,
+    `everybody` all that the run asks."""
 
     targets: tuple[Target, ...]
     resolvers: tuple[str, ...]
     line: LineWatch
     ask: Ask
+    everybody: tuple[str, ...] = ()
     _known: dict[str, tuple[Target, tuple[str, str, int]]] = field(default_factory=dict)
     _lock: trio.Lock = field(default_factory=trio.Lock)
     _ended: float = float("-inf")
+    _quic_lock: trio.Lock = field(default_factory=trio.Lock)
+    _quic_asked: bool = False
 
     async def first(self) -> None:
         """Ask each of them once. Returns when all have answered or failed."""
@@ -70,6 +76,20 @@ class Canaries:
         question = Question(target, checks=("line",), resolvers=self.resolvers, endpoints=(endpoint,))
         case = await self.ask(target, question)
         reached.append(any(isinstance(o.detail, TcpConnect) and o.failure is None for o in case.observations))
+
+    async def over_quic(self) -> None:
+        """Ask those over QUIC that announce HTTP/3. Once a run at most, when a target's QUIC is in doubt: a line that
+        carries none accuses nobody."""
+        await self.line.all_heard.wait()
+        async with self._quic_lock:
+            if self._quic_asked:
+                return
+            with trio.move_on_after(QUIC_ROUND_S):
+                async with trio.open_nursery() as nursery:
+                    for target, endpoint in list(self._known.values()):
+                        question = Question(target, resolvers=self.everybody, endpoints=(endpoint,), quic=True)
+                        nursery.start_soon(self.ask, target, question)
+            self._quic_asked = True
 
     @property
     def are_silent(self) -> bool:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import trio
 
 from probe.checks.speed.transfers import LEAST, moved
-from probe.model.kinds import DnsLookup, HttpFetch, LineState, TcpConnect, TlsHandshake, TlsVerify
+from probe.model.failure import is_local
+from probe.model.kinds import DnsLookup, HttpFetch, LineState, QuicHandshake, TcpConnect, TlsHandshake, TlsVerify
 from probe.model.observation import Observation
 from probe.verdict.read import SPEED, TRIALS, accepted, answer_addresses, is_own_resolver
 from probe.verdict.reference import Reference
@@ -83,6 +84,8 @@ class LineWatch:
     _walks: Noise = field(init=False)
     _lookups: Noise = field(init=False)
     _moved: deque[tuple[int, str, tuple[int, int, int]]] = field(default_factory=lambda: deque(maxlen=4 * TRANSFERS))
+    _quic_tried: set[tuple[str, bool]] = field(default_factory=set)
+    _quic_reached: set[tuple[str, bool]] = field(default_factory=set)
     _ipv6: bool | None = None
     _control: bool | None = None
     _lag_us: int = 0
@@ -111,6 +114,8 @@ class LineWatch:
             self._note_connect(who, o)
         elif isinstance(detail, TlsHandshake) and not o.why.startswith(TRIALS):
             self._walks.note(who, (o.ip, o.port, detail.sni), o.failure is not None)
+        elif isinstance(detail, QuicHandshake):
+            self._note_quic(who, o)
         elif isinstance(detail, TlsVerify) and o.measurement_id in self.canaries:
             self._note_certificate(who, detail)
         elif isinstance(detail, DnsLookup):
@@ -131,6 +136,13 @@ class LineWatch:
             self._outdated.add(who)
         elif detail.reason != "ok":
             self._suspects.add(who)
+
+    def _note_quic(self, who: str, o: Observation) -> None:
+        at = (who, ":" in (o.ip or ""))
+        if not is_local(o.failure):
+            self._quic_tried.add(at)
+        if o.failure is None:
+            self._quic_reached.add(at)
 
     def _note_lookup(self, who: str, o: Observation, detail: DnsLookup) -> None:
         given = answer_addresses(detail) if accepted(detail) else ()
@@ -185,6 +197,10 @@ class LineWatch:
             canaries_outdated=len(self._outdated),
             invented=tuple(sorted(self._invented)),
             transfers=self._transfers(measurement_id),
+            quic_tried=_others(self._quic_tried, measurement_id, ipv6=False),
+            quic_reached=_others(self._quic_reached, measurement_id, ipv6=False),
+            quic6_tried=_others(self._quic_tried, measurement_id, ipv6=True),
+            quic6_reached=_others(self._quic_reached, measurement_id, ipv6=True),
         )
 
     def _transfers(self, without: str) -> tuple[tuple[int, int, int], ...]:
@@ -198,3 +214,8 @@ class LineWatch:
         while self._lately and self._lately[0][0] < oldest:
             self._lately.popleft()
         return {who for _, who in self._lately}
+
+
+def _others(found: set[tuple[str, bool]], mine: str, *, ipv6: bool) -> int:
+    """How many of another measurement, or canary, at addresses of that family."""
+    return sum(who != mine and family is ipv6 for who, family in found)

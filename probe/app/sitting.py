@@ -23,7 +23,7 @@ from probe.app.turns import Turns
 from probe.checks import FIELD_CHECKS, Question
 from probe.checks.question import Door
 from probe.engine import Stop, measure
-from probe.model.kinds import LineState
+from probe.model.kinds import LineState, QuicHandshake
 from probe.model.measurement import Measurement
 from probe.model.observation import Observation
 from probe.model.step import Step
@@ -138,7 +138,7 @@ class Sitting:
         plan = self.plan
         self._line = LineWatch(self.reference, self.world.net.clock.mono_us)
         own = tuple(r for r in plan.resolvers if r.startswith(OWN_RESOLVERS)) or plan.resolvers[:1]
-        self._canaries = Canaries(plan.canaries, own, self._line, self._ask_canary)
+        self._canaries = Canaries(plan.canaries, own, self._line, self._ask_canary, plan.resolvers)
         self._known = Known(self.store, plan.archives)
         self._turns = Turns(plan.items, plan.concurrency or self._pace.width)
         self.meter.when_spent = lambda: self.stop.halt("budget")
@@ -280,6 +280,10 @@ class Sitting:
     async def _line_state(self, case: Case, again: bool) -> LineState:
         if again:
             await self._canaries.again()
+        if self.stop.reason is None and any(
+            isinstance(o.detail, QuicHandshake) and o.failure for o in case.observations
+        ):
+            await self._canaries.over_quic()
         failed = again or any(o.failure not in (None, "skipped", "dns_no_answer") for o in case.observations)
         return await self._line.state(case.measurement.measurement_id, failed and self.stop.reason is None)
 

@@ -238,10 +238,11 @@ def _skipped(d: Skipped) -> str:
 
 
 def _state(d: LineState) -> str:
+    quic_tried, quic_reached = d.quic_tried + d.quic6_tried, d.quic_reached + d.quic6_reached
     return (
         f"{d.canaries_reached} of {d.canaries_tried} canaries and {d.others_reached} of {d.others_tried} other targets "
         f"reached; worst delay of our own {d.lag_max_us / 1000:.0f} ms"
-        + (f"; {d.quic_reached} of {d.quic_tried} over QUIC" if d.quic_tried else "")
+        + (f"; {quic_reached} of {quic_tried} over QUIC" if quic_tried else "")
     )
 
 

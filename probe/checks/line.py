@@ -1,13 +1,15 @@
 """The line check: is this line alive at all? One dull, steady site (a canary), looked up and shaken hands with; no
-page. Asked again later, its known endpoint is only connected to, beside one lookup."""
+page. Asked again later, its known endpoint is only connected to, beside one lookup; and where it is to be asked over
+QUIC, that is done if its HTTPS record announces HTTP/3."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from probe.checks.question import Question
-from probe.checks.web.steps import server_name
-from probe.model.step import Lookup, Step, Walk
+from probe.checks.quic.announced import announced_port
+from probe.checks.web.steps import server_name, service_record_resolvers
+from probe.model.step import Lookup, QuicWalk, Step, Walk
 from probe.verdict.case import Case
 from probe.verdict.read import addresses_of
 
@@ -18,7 +20,7 @@ PER_FAMILY = 1
 def next_steps(question: Question, case: Case) -> Iterator[Step]:
     """Lookups by the line's own resolvers and one other, then a handshake with the first address of each family."""
     if question.endpoints:
-        yield from _again(question)
+        yield from _over_quic(question, case) if question.quic else _again(question)
         return
     target = question.target
     if not target.is_address:
@@ -41,3 +43,13 @@ def _again(question: Question) -> Iterator[Step]:
         yield from (Lookup(target.host, "A", resolver, why="canary again") for resolver in question.resolvers[:1])
     for host, ip, port in question.endpoints:
         yield Walk(host, ip, port, why="canary again")
+
+
+def _over_quic(question: Question, case: Case) -> Iterator[Step]:
+    for resolver in service_record_resolvers(question.resolvers):
+        yield Lookup(question.target.host, "HTTPS", resolver, why="canary over QUIC")
+    port = announced_port(case, question.target)
+    if port is not None:
+        yield from (
+            QuicWalk(host, ip, port, server_name(host), why="canary over QUIC") for host, ip, _ in question.endpoints
+        )

@@ -33,15 +33,19 @@ def row(
     return Rule(rule_id, tier, domain.layer, outcome, when, because, pitfalls, reason, technique, about=domain.about)
 
 
-def skeleton(domain: Domain) -> tuple[Rule, ...]:
-    """The rows every layer has: numbers 001-019 validity, 060-099 the plain decisions."""
+DEAF = "This line's own resolvers answer for innocent names neither."
+
+
+def skeleton(domain: Domain, deaf: str = DEAF) -> tuple[Rule, ...]:
+    """The rows every layer has: numbers 001-019 validity, 060-099 the plain decisions. `deaf` says what is shown by
+    others' fate at the same layer."""
     ailing = but(domain.symptom, "none")
     invalid: tuple[tuple[int, str, Reason, str], ...] = (
         (2, "dead", "no_network", "Nothing at all answered on this line, so nothing can be said about the target."),
         (3, "portal", "captive_portal", "Every canary showed a stranger's certificate: a login page or proxy answers."),
         (4, "filter", "local_filter", "A filter of this home or device gives this answer, or it says so itself."),
         (5, "clock", "clock_wrong", "The very certificate that is valid elsewhere is out of date only by our clock."),
-        (9, "deaf", "no_network", "This line's own resolvers answer for innocent names neither."),
+        (9, "deaf", "no_network", deaf),
         (
             6,
             "busy",
@@ -73,14 +77,16 @@ def skeleton(domain: Domain) -> tuple[Rule, ...]:
     return tuple(rows)
 
 
-def plain(domain: Domain, soft: tuple[str, ...], proofs: tuple[str, ...]) -> tuple[Rule, ...]:
+def plain(
+    domain: Domain, soft: tuple[str, ...], proofs: tuple[str, ...], likely: dict[str, tuple[str, ...]] | None = None
+) -> tuple[Rule, ...]:
     """Decisions for symptoms that only repetition can support. `soft` are those symptoms, `proofs` what leaves them
-    so."""
+    so, `likely` what a claim needs besides."""
     base = {"symptom": soft, "proof": proofs}
     here = base | {"contrast": ("only_here",)}
     return (
         row(
-            domain, 60, "decision", "likely_blocked", here | {"repeat": ("repeated",)},
+            domain, 60, "decision", "likely_blocked", here | {"repeat": ("repeated",)} | (likely or {}),
             "Fails only here, in every one of several spaced tries, while the control is fine and the line healthy.",
             "An outage between this network and the target; a server that dislikes this network without saying so.",
         ),

@@ -6,6 +6,7 @@ from probe.model.outcome import REASON_MEANING
 from probe.model.verdict import LayerVerdict
 from probe.verdict.case import Case
 from probe.verdict.findings import Findings
+from probe.verdict.read import walks_of
 from probe.verdict.reference import Reference
 
 _STEP = {
@@ -14,7 +15,7 @@ _STEP = {
     "tcp": "connecting to {host}",
     "tls": "the TLS handshake with {host}",
     "http": "fetching the page from {host}",
-    "quic": "the QUIC handshake with {host}",
+    "quic": "connecting to {host} over QUIC",
 }
 _WHAT = {
     "bogon": "this line's resolver answered with an address that cannot be the site's ({note})",
@@ -49,6 +50,13 @@ _WHAT = {
     "freeze": "the page of {host} begins and stands still for good after {note}",
     "slow": "the page of {host} comes slowly here ({note}), on a line that is fast otherwise",
 }
+# Over QUIC the same word was met in another way.
+_OVER_QUIC = {
+    "reset": "{step} was ended by a sudden close",
+    "garbage": "{step} was answered with something that is not QUIC",
+    "version": "{host} seemed to speak no version of QUIC that we speak",
+    "bad_chain": "the certificate that {host} shows over QUIC does not verify",
+}
 _ENDS = {
     "blocked": "{what}, and it is settled: {because}",
     "likely_blocked": "{what}, in every spaced try, while the control reached it.",
@@ -63,7 +71,10 @@ def explain(case: Case, reference: Reference, findings: Findings, verdict: Layer
     """The sentence of the headline; `reference` is at hand for names of networks and marks."""
     symptom = findings.values.get("symptom", "none")
     step = _STEP[findings.layer].format(host=findings.host)
-    what = _WHAT.get(symptom, "{step} failed").format(host=findings.host, step=step, note=findings.note or "unknown")
+    told = _WHAT.get(symptom, "{step} failed")
+    if findings.layer == "quic":
+        told = _OVER_QUIC.get(symptom, told)
+    what = told.format(host=findings.host, step=step, note=findings.note or "unknown")
     if verdict.outcome == "ok":
         seen = "as the control did" if case.control_source in ("helper", "db") else "over a proven path"
         return f"{findings.host} was reached and answered {seen}."
@@ -78,7 +89,15 @@ def explain(case: Case, reference: Reference, findings: Findings, verdict: Layer
         ending = _PARTLY.get(proof, ending)
     because = _BECAUSE.get(f"{findings.layer} {proof}") or _BECAUSE.get(proof, "an artefact proves it.")
     said = _sentence(ending.format(what=what, because=because), findings.host)
+    if findings.layer == "quic" and _was_reached(case, findings.host):
+        said += " Over TCP the site was reached."
     return f"{said} It is done at hop {verdict.hop} from here." if verdict.hop else said
+
+
+def _was_reached(case: Case, host: str) -> bool:
+    """A page came over TCP from whoever proved to be the host."""
+    walks = walks_of(case.observations)
+    return any(w.host == host and w.proven and w.page and w.page.status and not w.is_trial for w in walks)
 
 
 # What is our own in it, and what another ClientHello than our usual one showed.

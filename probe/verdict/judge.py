@@ -17,6 +17,9 @@ from probe.verdict.reference import Reference
 from probe.verdict.rule import Rule, matching
 
 CLAIMS = frozenset({"blocked", "likely_blocked"})
+# Another way to the very page that the layers before it reach: browsers try it, and fall back without a word.
+OPTIONAL: frozenset[Layer] = frozenset({"quic"})
+MUTE = frozenset({"ok", "down", "insufficient"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +115,14 @@ def _strongest_per_layer(decided: Iterable[Decided]) -> list[Decided]:
 
 
 def _headline(layers: list[Decided]) -> Decided:
-    """The strongest layer; among equals the earliest one (CONTRACT section 1)."""
-    return min(layers, key=lambda d: (strength(d)[0], LAYERS.index(d.verdict.layer)))
+    """The strongest layer; among equals the earliest one (CONTRACT section 1). An optional way in that is down for
+    everybody, or of which nothing can be said, speaks only where there is no other layer: it takes nothing from a site
+    that was reached."""
+    return min(layers, key=lambda d: (_is_mute(d.verdict), strength(d)[0], LAYERS.index(d.verdict.layer)))
+
+
+def _is_mute(verdict: LayerVerdict) -> bool:
+    return verdict.layer in OPTIONAL and verdict.outcome in MUTE
 
 
 def _attempts(case: Case, host: str) -> int:

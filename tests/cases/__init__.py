@@ -8,6 +8,7 @@
     truth              outcome (one word or several), layer, techniques (any of), reason: CONTRACT section 1; locus and
                        hop where a case is about them
     field, controls    dns = [[resolver, type, said, {options}], ...], walk = [[address, met, {options}], ...],
+                       quic = [[address, met, {options}], ...],
                        bytes = [[size, bytes a second, {options}], ...] that came from the helper
     line, ended        the line's state and how asking ended
 
@@ -22,6 +23,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from probe.checks import FIELD_CHECKS
 from probe.model.kinds import LineState
 from probe.model.measurement import Measurement
 from probe.model.target import Target, parse_target
@@ -117,7 +119,7 @@ def case(
 def measurement(name: str, target: Target, offset_s: int = 0, answers: str | None = None) -> Measurement:
     """A measurement that began so many seconds after the situation's start."""
     at = (START + timedelta(seconds=offset_s)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return Measurement(name, RUN, target.url, "web", at, answers)
+    return Measurement(name, RUN, target.url, "web" if answers else ",".join(FIELD_CHECKS), at, answers)
 
 
 def _tell(side: Side, table: dict[str, Any]) -> None:
@@ -127,6 +129,8 @@ def _tell(side: Side, table: dict[str, Any]) -> None:
         side.walk(ip, met, **(options[0] if options else {}))
     for size, rate, *options in table.get("bytes", ()):
         side.bytes(size, rate, **(options[0] if options else {}))
+    for ip, met, *options in table.get("quic", ()):
+        side.quic(ip, met, **(options[0] if options else {}))
 
 
 def _tuples(table: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,10 @@ A lookup is (resolver, type, said): `said` is addresses, or one of the words of 
 
 A walk's `flow` says how its bytes came: see `flow.py`. `speed` marks one that was taken for the sake of speed alone.
 
+A walk over QUIC is (address, met) too: ok, shaken, cert REASON and http WORD as above, `skipped BECAUSE`, else a word
+of `WORDS` for how the handshake failed. A host announces HTTP/3 by an HTTPS record (`said` is its data) or by the
+option `alt_svc` of a page.
+
 Documentation addresses (RFC 5737, 3849) stand for ordinary public ones: the reference below leaves their blocks out.
 """
 
@@ -21,6 +25,7 @@ import ipaddress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from probe.checks.quic.steps import QUIC_NAMELESS, QUIC_TRIAL
 from probe.model.kinds import (
     Conclusion,
     ControlAsk,
@@ -29,6 +34,7 @@ from probe.model.kinds import (
     HelperTransfer,
     HttpFetch,
     LineState,
+    QuicHandshake,
     Record,
     Skipped,
     TcpConnect,
@@ -89,10 +95,12 @@ WORDS = {
     "garbage": "ssl_failed_handshake",
     "garbled": "http_request_failed",
     "unknown": "unknown_failure",
+    "version": "quic_incompatible_version",
 }
 LOOKUP_WHY = {"astray": ASTRAY, "innocent": INNOCENT, "below": BELOW, "hop": HOP_TRIAL}
 ENDINGS = {"reset": "rst", "eof": "fin", "alert": "alert", "garbage": "garbage", "timeout": "silence"}
 BROKEN_OFF = {"cut": "eof_error", "still": "generic_timeout_error"}
+QUIC_ENDED = {"refused": "icmp", "unreachable": "icmp", "reset": "close", "alert": "alert", "version": "version"}
 CERT_WORDS = {"self_signed": "ssl_unknown_authority", "unknown_authority": "ssl_unknown_authority"}
 CERT_CODES = {"self_signed": 18, "unknown_authority": 20, "expired": 10, "not_yet_valid": 9}
 PAGES = {
@@ -148,7 +156,7 @@ class Side:
     ) -> None:
         """One answer, or its absence. `why` is also one of the words of `LOOKUP_WHY`."""
         word = said if said in DNS_WORDS else ""
-        addresses = () if word else tuple(said.split())
+        addresses = () if word else (said,) if qtype == "HTTPS" else tuple(said.split())
         host = host or self.target.host
         note = "verified" if resolver.startswith("https://") else None
         rcode = None if resolver == "system" or word in ("timeout", "again") else RCODES.get(word, "NOERROR")
@@ -161,10 +169,10 @@ class Side:
         self.add(detail, "dns.lookup", host=host, attempt=attempt, why=why, failure=DNS_WORDS.get(word), **took)
 
     def walk(self, ip: str, met: str, *, times: int = 1, attempt: int = 1, **more: Any) -> None:
-        """A walk, or several with growing attempt. Options: url, page, body, location, leaf, trial (see `TRIALS`),
-        hello (a trial with that kind of ClientHello), second (what this machine's own store says), size (of the hello),
-        torn (pieces out of order), sibling, lag; ttl (the hello's hop limit), rtt (the kernel's least round trip) and
-        answer (from hello to answer), both in microseconds; flow, speed."""
+        """A walk, or several with growing attempt. Options: url, page, body, location, leaf, alt_svc, trial (see
+        `TRIALS`), hello (a trial with that kind of ClientHello), second (what this machine's own store says), size (of
+        the hello), torn (pieces out of order), sibling, lag; ttl (the hello's hop limit), rtt (the kernel's least round
+        trip) and answer (from hello to answer), both in microseconds; flow, speed."""
         for n in range(attempt, attempt + times):
             self._walk_once(ip, met, n, **more)
 
@@ -240,6 +248,34 @@ class Side:
         failed = None if reason == "ok" else CERT_WORDS.get(reason, "ssl_invalid_certificate")
         self.add(detail, "tls.verify", failure=failed, parent=handshake, **at)
 
+    def quic(self, ip: str, met: str, *, times: int = 1, attempt: int = 1, **more: Any) -> None:
+        """A walk over QUIC, or several with growing attempt. Options: trial (true, or nameless), lag, host."""
+        for n in range(attempt, attempt + times):
+            self._quic_once(ip, met, n, **more)
+
+    def _quic_once(
+        self, ip: str, met: str, attempt: int, *, trial: bool | str = False, lag: int = 0, host: str = ""
+    ) -> None:
+        stage, _, word = met.partition(" ")
+        host = host or self.target.host
+        why = QUIC_NAMELESS if trial == "nameless" else QUIC_TRIAL if trial else "plan"
+        at: dict[str, Any] = {"host": host, "ip": ip, "port": 443, "attempt": attempt, "why": why}
+        if stage == "skipped":
+            self.add(Skipped("quic", word), "skipped", failure="skipped", **at)
+            return
+        failure = WORDS.get(stage)
+        sni = "www.example.org" if trial else host
+        alert = "handshake_failure" if stage == "alert" else None
+        ended = QUIC_ENDED.get(stage, "silence") if failure else None
+        shake = QuicHandshake(sni, version=None if failure else "v1", alert=alert, ended=ended, lag_us=lag)
+        below = self.add(shake, "quic.handshake", failure=failure, **at)
+        if failure:
+            return
+        self._verified(word if stage == "cert" else "ok", "", below, at)
+        if stage in ("ok", "http"):
+            page = HttpFetch(f"https://{host}/", protocol="HTTP/3", status=200 if stage == "ok" else None)
+            self.add(page, "http.fetch", failure=WORDS.get(word), parent=below, **at)
+
     def _page(
         self,
         met: str,
@@ -249,6 +285,7 @@ class Side:
         *,
         page: str = "home",
         location: str | None = None,
+        alt_svc: str = "",
         torn: int = 0,
     ) -> HttpFetch:
         stage, _, word = met.partition(" ")
@@ -261,9 +298,11 @@ class Side:
         status = int(word) if stage == "page" else 200
         truncated = {"cut": "cut", "still": "stall"}.get(stage)
         features = page_features(body, "text/html")
+        headers = (("Alt-Svc", alt_svc),) if alt_svc else ()
         return HttpFetch(
-            url, status=status, location=location, body=sha, truncated=truncated, features=features, lag_us=lag
-        )
+            url, status=status, headers=headers, location=location, body=sha, truncated=truncated, features=features,
+            lag_us=lag,
+        )  # fmt: skip
 
     def bytes(
         self, size: int, rate: float, *, rtt: float = 60, lost: int = 0, attempt: int = 1, times: int = 1

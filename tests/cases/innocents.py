@@ -30,6 +30,10 @@ SITE = (
     "cut", "skipped special_address",
 )  # fmt: skip
 LINE = (*("healthy",) * 6, "no ipv6", "portal", "filter", "dead", "clock", "busy", "unwatched")
+# What becomes of HTTP/3: not announced, served, announced and served to nobody, or with a certificate that is wrong for
+# everybody. And what this line does with QUIC, to whomever it goes.
+HTTP3 = (*("",) * 3, "ok", "ok", "nobody", "cert expired")
+CARRIED = ("carried", "carried", "shut", "unknown")
 CONTROLS = (*("helper",) * 5, "db", "old", "dead", "refused", "none", "unreachable")
 LOST = ("tcp timeout", "tls timeout", "tls reset", "http timeout", "http reset", "cut")
 
@@ -54,6 +58,7 @@ class Innocent:
         self.rtt_us = r.choice((3_000, 40_000, 250_000))
         self.paces = Paces(r) if r.random() < 0.6 else None
         self.stalls = r.choice((*("",) * 8, "held", "died"))
+        self.http3, self.quic = r.choice(HTTP3), r.choice(CARRIED)
         self.page = r.choice(("home", "home", "home-today", "story"))
         # A page in the clear that quotes the notice, with nobody to compare it with, passes for the notice itself: by
         # CONTRACT a mark within its scope needs no control.
@@ -96,7 +101,9 @@ class Innocent:
 
     def _options(self, met: str, page: str) -> dict[str, Any]:
         # A site that quotes the notice shows it to everybody.
-        return {"page": "notice" if self.notice else page} if met == "ok" else {}
+        if met != "ok":
+            return {}
+        return {"page": "notice" if self.notice else page} | ({"alt_svc": 'h3=":443"'} if self.http3 else {})
 
     def _there_options(self, met: str) -> dict[str, Any]:
         flow = {"flow": self.paces.there()} if self.paces and met.startswith(("ok", "page")) else {}
@@ -116,7 +123,12 @@ class Innocent:
             side.walk(ip, met, **self._there_options(met))
             if self.picky and met.startswith("tls"):
                 side.walk(ip, "shaken", hello="plain")
+            if self._speaks_http3(ip) and self.rng.random() < 0.7:
+                side.quic(ip, "timeout" if self.http3 == "nobody" else self.http3)
         return side
+
+    def _speaks_http3(self, ip: str) -> bool:
+        return bool(self.http3) and self.url.startswith("https:") and self._met(ip) == "ok"
 
     # ---- names ----
 
@@ -209,12 +221,14 @@ class Innocent:
         times = max(1, 3 - lost) if bad else 1
         if self.paces is not None and not bad:
             self._timed_walks(side, ip, met, lost + 1)
-            return
-        for attempt in range(lost + 1, lost + 1 + times):
-            took = {"rtt": self._rtt_us(), "answer": self._rtt_us()}
-            side.walk(ip, met, attempt=attempt, **took, **self._options(met, self.page))
+        else:
+            for attempt in range(lost + 1, lost + 1 + times):
+                took = {"rtt": self._rtt_us(), "answer": self._rtt_us()}
+                side.walk(ip, met, attempt=attempt, **took, **self._options(met, self.page))
         if met.startswith("tls") and self.url.startswith("https:"):
             self._handshake_trials(side, ip, met)
+        if self._speaks_http3(ip) and ip in self.addresses[:2]:
+            self._over_quic(side, ip)
 
     def _handshake_trials(self, side: Side, ip: str, met: str) -> None:
         """What is tried where handshakes fail: another hello, and the name at the helper's door, where nobody stops it.
@@ -261,6 +275,17 @@ class Innocent:
             rate, rtt, out_of_order = paces.helpers()
             side.bytes(PART, rate, rtt=rtt, lost=out_of_order, attempt=n + 1)
 
+    def _over_quic(self, side: Side, ip: str) -> None:
+        if self.quic == "shut" or self.http3 == "nobody":
+            word = self.rng.choice(("timeout", "refused"))
+            side.quic(ip, word, times=4)
+            side.quic(ip, word, times=2, trial=True)
+            return
+        lost = sum(self.rng.random() < self.loss for _ in range(2))
+        if lost:
+            side.quic(ip, "timeout", times=lost)
+        side.quic(ip, self.http3, attempt=lost + 1)
+
     def _line_state(self) -> LineState | None:
         if self.line == "unwatched":
             return None
@@ -273,7 +298,14 @@ class Innocent:
             sinkholes=("10.0.0.1",) if self.line == "filter" else (),
             ipv6_reached=None if self.line in ("no ipv6", "dead") else True,
             transfers=self.paces.others() if self.paces and self.line != "dead" else (),
+            **self._quic_counts(),
         )
+
+    def _quic_counts(self) -> dict[str, Any]:
+        if self.quic == "unknown":
+            return {}
+        reached = 0 if self.quic == "shut" else 4
+        return {"quic_tried": 5, "quic_reached": reached, "quic6_tried": 2, "quic6_reached": reached // 2}
 
 
 def draw(seed: int) -> Innocent:

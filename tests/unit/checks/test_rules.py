@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from probe.checks import DOMAINS, RULES, RULESET
+from probe.checks.quic import reading as quic
 from probe.checks.speed import reading
 from probe.checks.web import endpoints, names, pages
 from probe.checks.web.symptoms import FORGED
@@ -65,7 +66,7 @@ def technique_of(domain: Domain, values: dict[str, str]) -> str:
     symptom = values["symptom"]
     if domain.about == "speed":
         return reading._technique(reading._LAYERS[values["proof"]], symptom)
-    read = {"dns": names._technique, "http": pages._technique}.get(domain.layer)
+    read = {"dns": names._technique, "http": pages._technique, "quic": quic.technique}.get(domain.layer)
     if read is not None:
         return read(symptom)
     if symptom in FORGED:
