@@ -73,7 +73,9 @@ class Pairing:
     @cached_property
     def there_each(self) -> tuple[tuple[Tried, ...], ...]:
         """The walks of each control."""
-        return tuple(tuple(w for w in self.read(c) if not w.is_trial and not w.is_sibling) for c in self.living_controls)
+        return tuple(
+            tuple(w for w in self.read(c) if not w.is_trial and not w.is_sibling) for c in self.living_controls
+        )
 
     @cached_property
     def there(self) -> tuple[Tried, ...]:

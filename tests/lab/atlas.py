@@ -88,7 +88,7 @@ def survey(cases: Sequence[LabCase], canaries: int = CANARIES) -> Atlas:
     placed: list[Placed] = []
     rules: list[Rule] = []
     for n in range(canaries):
-        placed.append(_place(Site(canary_name(n), v6=1), 250 - n))
+        placed.append(_place(Site(canary_name(n), v6=1, alpn=("h3", "h2", "http/1.1")), 250 - n))
     for case in cases:
         mine = []
         for site in case.sites:
@@ -119,7 +119,7 @@ def _closed(placed: Placed) -> list[Rule]:
 
 def _rule(table: dict[str, Any], mine: Placed) -> Rule:
     values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in table.items()}
-    if values.get("on") in ("query", "sni", "host", "url"):
+    if values.get("on") in ("query", "sni", "initial", "host", "url"):
         values.setdefault("names", (mine.site.name,))
     words = values.get("addresses", ("all",) if values.get("on") in ("address", "data", "hello", "syn_ack") else ())
     if values.get("do") == "divert":

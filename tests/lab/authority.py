@@ -15,6 +15,7 @@ import dns.rrset
 
 from probe.app.demo.authority import Reply, Resolver
 from tests.lab.atlas import ABROAD, CONTROL, NOTICE_HOST, PORTAL, WARNING, WARNING_HOST
+from tests.lab.http3 import RECORD, speaks_h3
 from tests.lab.rules import RCODES, Rule
 
 _SOA = "ns.registry.example. hostmaster.registry.example. 2026112401 7200 900 1209600 300"
@@ -128,6 +129,8 @@ def _records(sites: Sequence[dict[str, Any]], view: str) -> Records:
                 found[(owner, "A")] = v4
             if v6:
                 found[(owner, "AAAA")] = v6
+            if speaks_h3(row["site"]):
+                found[(owner, "HTTPS")] = (RECORD,)
     return found
 
 

@@ -31,14 +31,16 @@ FOLDER = Path(__file__).parent.parent / "cases" / "lab"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One site. `v4` and `v6` count its addresses. `alpn` is what its TLS offers; empty means no TLS; `tls` the newest
-    version that it speaks ("1.2") where that is not 1.3. `manner` is how it answers (see `tests.lab.manners`); `cert`
-    is ok, expired, other_name, self_signed or unknown_ca; `plain` what port 80 does: page, to_https, closed. `here` and
-    `there` pin the number of the addresses that resolvers give to the volunteer and to the control; None gives all.
-    `rotate` is how many of them one answer has, others each time; 0 means all. `stray` are addresses ("0", "6:0") whose
-    server does not know the site. `cname` puts an alias in between. `dns` is nxdomain, servfail, bogus (signatures
-    that do not fit: validating resolvers refuse, which the public ones are), bogus_here (only the ISP's validates), or
-    the address that its owner wrote in by mistake. `server` is nginx where the real one is to serve it."""
+    """One site. `v4` and `v6` count its addresses. `alpn` is what its TLS offers; empty means no TLS; with h3 among it,
+    HTTP/3 is announced, and `h3` says how it is served: ok, silent, or a word of `cert` but for self_signed. `tls` is
+    the newest version that it speaks ("1.2") where that is not 1.3. `manner` is how it answers (see
+    `tests.lab.manners`); `cert` is ok, expired, other_name, self_signed or unknown_ca; `plain` what port 80 does: page,
+    to_https, closed. `here` and `there` pin the number of the addresses that resolvers give to the volunteer and to the
+    control; None gives all. `rotate` is how many of them one answer has, others each time; 0 means all. `stray` are
+    addresses ("0", "6:0") whose server does not know the site. `cname` puts an alias in between. `dns` is nxdomain,
+    servfail, bogus (signatures that do not fit: validating resolvers refuse, which the public ones are), bogus_here
+    (only the ISP's validates), or the address that its owner wrote in by mistake. `server` is nginx where the real one
+    is to serve it."""
 
     name: str
     v4: int = 1
@@ -57,6 +59,7 @@ class Site:
     dns: str = ""
     www: bool = False
     server: str = ""
+    h3: str = "ok"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,7 +81,8 @@ class RunSpec:
     what the volunteer trusts: ok, old (no root of the lab), expired (the root, out of date), national (the censor's
     authority as well). `asleep` = [after, for] seconds: the machine sleeps in mid-run. `resolver` is unbound where that
     is to be the ISP's resolver. `canaries` is their number; `urls` are measured in the same run and judged by nobody;
-    `args` are more words of the command line; `alone` asks for a lab of its own."""
+    `args` are more words of the command line; `alone` asks for a lab of its own; `lacks` are packages that the
+    volunteer has not installed."""
 
     control: tuple[str, ...] = ("helper",)
     door: bool = False
@@ -90,6 +94,7 @@ class RunSpec:
     alone: bool = False
     urls: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

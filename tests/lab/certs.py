@@ -43,9 +43,12 @@ class Notary:
             return self.root_pem + self._stranger.root_pem
         return _expired(self.root_pem) if word == "expired" else self.root_pem
 
-    def pem(self, names: tuple[str, ...]) -> bytes:
-        """Key and chain for a server that is not ours."""
-        return self._honest.issue(names)
+    def key_and_chain(self, names: tuple[str, ...], cert: str = "ok") -> bytes:
+        """PEM of a key and a chain; `cert` is a word of `Site.cert`, but for self_signed."""
+        if cert == "unknown_ca":
+            return self._stranger.issue(names)
+        named = ("somebody-else.example",) if cert == "other_name" else names
+        return self._honest.issue(named, expired=cert == "expired")
 
     def _make(self, names: tuple[str, ...], alpn: tuple[str, ...], cert: str) -> ssl.SSLContext:
         if cert == "self_signed":

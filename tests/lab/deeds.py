@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from tests.lab.notices import page_response, redirect_response
 from tests.lab.packet import ACK, FIN, PSH, RST, Packet, build_tcp
 from tests.lab.rules import Rule, Seen
+from tests.quic.initial import Reader
 
 # A fatal alert, access_denied (RFC 8446 section 6): the wording some filters use.
 _ALERT = bytes((21, 3, 3, 0, 2, 2, 49))
@@ -39,6 +40,7 @@ class Flow:
     answered: int = 0
     tokens: float = 8000.0
     filled_s: float = 0.0
+    initial: Reader = field(default_factory=Reader)
 
 
 def at_the_answer(packet: Packet, flow: Flow, rule: Rule, now_s: float) -> Verdict:

@@ -24,8 +24,10 @@ from tests.lab.packet import (
     build_udp_back,
 )
 from tests.lab.rules import Rule, Seen, forged_answer, question_of
+from tests.quic.initial import forged_close
 
 _ADMIN_PROHIBITED = {4: (3, 13), 6: (1, 1)}
+_PORT_UNREACHABLE = {4: (3, 3), 6: (1, 4)}
 _DNS_DEEDS = ("forge", "nxdomain", "empty", "refused", "servfail")
 Key = tuple[bytes, bytes, int, int, int]
 
@@ -38,6 +40,7 @@ class Middlebox:
         self._by_query = [r for r in rules if r.on == "query"]
         self._by_name = [r for r in rules if r.on in ("sni", "hello", "host", "url")]
         self._by_syn_ack = [r for r in rules if r.on == "syn_ack"]
+        self._by_initial = [r for r in rules if r.on == "initial"]
         self._by_data = [r for r in rules if r.on == "data"]
         self._by_address = [r for r in rules if r.on in ("address", "any")]
         self._address = address
@@ -94,6 +97,11 @@ class Middlebox:
             for rule in self._by_data:
                 if self._applies(rule, packet, flow, now_s):
                     return rule
+        if packet.protocol == UDP and self._by_initial and flow.initial.feed(packet.payload):
+            return next(
+                (r for r in self._by_initial if r.named(flow.initial.sni) and self._applies(r, packet, flow, now_s)),
+                None,
+            )
         if packet.protocol == TCP and packet.payload and self._by_name and flow.seen.feed(packet.payload):
             return next(
                 (r for r in self._by_name if _reads(r, flow.seen) and self._applies(r, packet, flow, now_s)), None
@@ -155,6 +163,8 @@ class Middlebox:
         if rule.do == "icmp":
             kind, code = _ADMIN_PROHIBITED[packet.version]
             return Verdict(passes=False, back=[build_icmp(packet, self._address[packet.version], kind, code)])
+        if packet.protocol == UDP:
+            return self._end_datagrams(packet, rule)
         if packet.protocol != TCP or packet.flags & RST:
             return Verdict(passes=False)
         after = packet.seq + packet.length
@@ -170,6 +180,14 @@ class Middlebox:
         following = packet.seq + (packet.length if rule.also else 0)
         onward = [] if packet.is_syn else [build_tcp(packet, False, following, packet.ack, RST | ACK)]
         return Verdict(passes=rule.also, back=back, on=onward)
+
+    def _end_datagrams(self, packet: Packet, rule: Rule) -> Verdict:
+        """Where there is no TCP: a refusal is ICMP's "port unreachable", a reset QUIC's close."""
+        if rule.do == "refuse":
+            kind, code = _PORT_UNREACHABLE[packet.version]
+            return Verdict(passes=False, back=[build_icmp(packet, self._address[packet.version], kind, code)])
+        close = forged_close(packet.payload) if rule.do == "reset" else None
+        return Verdict(passes=False, back=[build_udp_back(packet, close)] if close else [])
 
     def _again(self, packet: Packet, flow: Flow, rule: Rule) -> Verdict:
         """A further outward packet of a connection that a rule has in hand."""

@@ -17,6 +17,7 @@ from probe.app.demo.webserver import Ends, Handler, Request, Response, serve_htt
 from tests.lab.atlas import ABROAD, CONTROL, FAMILY, NOTICE_HOST, PORTAL, RESOLVERS, WARNING
 from tests.lab.authority import LabResolver
 from tests.lab.certs import BOTH, Notary
+from tests.lab.http3 import announcing, over_tcp
 from tests.lab.manners import MANNERS, page, redirect, short, takes_turns
 from tests.lab.notices import PAGES
 from tests.lab.packet import packed
@@ -94,7 +95,7 @@ class Origins:
         site, cert = row["site"], row["site"]["cert"]
         if site["manner"] == "one_backend_expired" and takes_turns(site["name"]):
             cert = "expired"
-        return self._notary.context(tuple(_names(row)), tuple(site["alpn"]), cert, site["tls"])
+        return self._notary.context(tuple(_names(row)), over_tcp(site["alpn"]), cert, site["tls"])
 
     def _handler(self, local: str) -> Handler:
         return self._resolver.doh if local in RESOLVERS else self.answer
@@ -107,7 +108,7 @@ class Origins:
         site = row["site"]
         if site["plain"] == "to_https" and site["alpn"] and not request.secure:
             return redirect(f"https://{request.host}{request.path}", 301)
-        return MANNERS.get(site["manner"], page)(site, request)
+        return announcing(site, request, MANNERS.get(site["manner"], page)(site, request))
 
 
 class Box:

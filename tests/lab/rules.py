@@ -13,7 +13,7 @@ from probe.net.tlscontext import context
 from tests.lab.packet import packed
 
 Where = Literal["access", "censor", "core", "resolver"]
-Sight = Literal["query", "sni", "hello", "host", "url", "data", "syn_ack", "address", "any"]
+Sight = Literal["query", "sni", "hello", "initial", "host", "url", "data", "syn_ack", "address", "any"]
 Deed = Literal[
     "drop", "mute", "reset", "refuse", "icmp", "fin", "alert", "page", "garble", "redirect", "divert", "truncate",
     "break", "freeze", "police", "shape", "delay", "forge", "nxdomain", "empty", "refused", "servfail", "search",
@@ -28,9 +28,9 @@ RCODES: dict[str, int] = {"nxdomain": 3, "empty": 0, "refused": 5, "servfail": 2
 class Rule:
     """When `at` a place `on` seeing something of `names` or `addresses`: `do` it.
 
-    on          a query's name (UDP, unless `protocol` says tcp), a server name, the offer of a ClientHello
-                (`ciphers`), a Host header, a path; the first data of a connection whatever it says; the far end's
-                SYN-ACK; an address; anything
+    on          a query's name (UDP, unless `protocol` says tcp), a server name (`initial`: in QUIC's first
+                datagrams), the offer of a ClientHello (`ciphers`), a Host header, a path; the first data of a
+                connection whatever it says; the far end's SYN-ACK; an address; anything
     at          access router, censor, core (there the control is hit as well), or the ISP's resolver
     names       with every name below them, unless `exact`; empty means every name
     addresses   packed; of the far end; empty means every address

@@ -22,6 +22,7 @@ from probe.app.demo.webserver import PEER_FAULTS, Ends
 from tests.lab.atlas import CA_FILE, ISP, RESOLVERS
 from tests.lab.authority import LabResolver
 from tests.lab.certs import Notary
+from tests.lab.http3 import start_http3
 from tests.lab.origins import Box, Origins
 from tests.lab.rules import rule_of
 from tests.lab.spaces import inside
@@ -94,6 +95,7 @@ async def serve_lab(config: dict[str, Any]) -> None:
         _start(nursery, _tcp(servers, 80), False, origins.serve_plain)
         _start(nursery, _tcp(servers, 443), True, origins.serve_tls)
         _start(nursery, _tcp(servers, 853), True, dot)
+        start_http3(nursery, servers, rows, notary, origins.answer)
         _start(nursery, _tcp(there, 80), False, box.serve_plain)
         _start(nursery, _tcp(there, 443), True, box.serve_tls)
         for address in () if config["resolver"] else ISP:
@@ -115,7 +117,7 @@ def _write_down(folder: Path, notary: Notary, rows: list[dict[str, Any]]) -> Non
         if site["server"] and site["alpn"]:
             held = folder / f"{site['name']}.pem"
             held.touch(mode=0o600)
-            held.write_bytes(notary.pem((site["name"], f"www.{site['name']}")))
+            held.write_bytes(notary.key_and_chain((site["name"], f"www.{site['name']}")))
 
 
 def _say_ready() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.connection import QuicConnection
 
 from tests.lab.atlas import ROUTERS, survey
 from tests.lab.cases import LabCase, grouped, load
@@ -163,6 +165,35 @@ def test_forged_datagrams_come_from_whoever_was_asked() -> None:
     query = Packet(bytearray(), 4, _CLIENT, packed("8.8.8.8"), 17, sport=40000, dport=53, payload=_QUERY)
     made = build_udp_back(query, b"lie")
     assert (made.src, made.dport, made.payload) == (packed("8.8.8.8"), 40000, b"lie")
+
+
+def _initials(name: str, port: int = 40000) -> list[Packet]:
+    """A client's first datagrams, and the same once more, as it resends them."""
+    client = QuicConnection(configuration=QuicConfiguration(alpn_protocols=["h3"], server_name=name))
+    client.connect(("45.60.1.10", 443), now=0.0)
+    sent = [data for data, _ in client.datagrams_to_send(now=0.0)]
+    return [
+        Packet(bytearray(100), 4, _CLIENT, _SERVER, 17, sport=port, dport=443, payload=data) for data in (*sent, *sent)
+    ]
+
+
+def test_a_name_in_quics_first_datagrams_is_read() -> None:
+    box = _middlebox(Rule(on="initial", do="drop", names=("site.example",)))
+    assert not any(box.meet(packet, True, 0.0).passes for packet in _initials("www.site.example"))
+    assert all(box.meet(packet, True, 0.0).passes for packet in _initials("other.example", 40001))
+
+
+def test_a_forged_close_comes_from_the_server() -> None:
+    box = _middlebox(Rule(on="initial", do="reset", names=("site.example",)))
+    verdict = box.meet(_initials("site.example")[0], True, 0.0)
+    (close,) = verdict.back
+    assert not verdict.passes and (close.src, close.dport, close.payload[0] & 0xF0) == (_SERVER, 40000, 0xC0)
+
+
+def test_refused_datagrams_are_told_by_icmp() -> None:
+    box = _middlebox(Rule(on="address", do="refuse", addresses=(_SERVER,), protocol="udp", ports=(443,)))
+    (icmp,) = box.meet(_initials("site.example")[0], True, 0.0).back
+    assert icmp.protocol == 1 and bytes(icmp.data[20:22]) == b"\x03\x03"
 
 
 def test_every_case_can_be_built() -> None:

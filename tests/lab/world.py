@@ -141,6 +141,8 @@ class Lab:
         db = db or self.folder / f"run-{time.monotonic_ns()}.db"
         run = self.cases[0].run
         program = ("-m", "tests.lab.shifted", str(run.clock_s)) if run.clock_s else ("-m", "probe")
+        if run.lacks:
+            program = ("-m", "tests.lab.lacking", ",".join(run.lacks))
         line = self.command("volunteer", sys.executable, *program, *self.probe_arguments(urls, db))
         with subprocess.Popen(
             line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment(), cwd=_ROOT

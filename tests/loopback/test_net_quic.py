@@ -24,7 +24,7 @@ from probe.net.trionet import TrioNet
 from probe.wire.certificates import summarize
 from probe.wire.quic import read_header
 from probe.wire.tls import ja4, parse_client_hello
-from tests.quic.initial import Reader
+from tests.quic.initial import Reader, forged_close
 from tests.quic.server import Http3Server, Identity, udp_socket
 
 HOST, NAME = "127.0.0.1", "site.example"
@@ -176,6 +176,12 @@ async def test_nonsense_is_no_answer(reply: bytes) -> None:
     async with answering(lambda data: [reply]) as port:
         done = await shaken(port)
     assert (done.failure, done.ended) == (Failure("generic_timeout_error", "deadline"), "stall")
+
+
+async def test_a_forged_close_is_a_reset() -> None:
+    async with answering(lambda data: [forged] if (forged := forged_close(data)) else []) as port:
+        done = await shaken(port)
+    assert (done.failure, done.ended, done.close_code) == (Failure("connection_reset", "NO_ERROR"), "close", 0)
 
 
 async def test_a_flood_ends_the_handshake() -> None:

@@ -19,7 +19,7 @@ from probe.wire.tls import parse_client_hello
 
 _SALT = bytes.fromhex("38762cf7f55934b34d179ae6a4c80cadccbb7f0a")
 _V1 = b"\0\0\0\1"
-_PADDING, _PING, _CRYPTO = 0x00, 0x01, 0x06
+_PADDING, _PING, _CRYPTO, _CLOSE = 0x00, 0x01, 0x06, 0x1C
 _TAG = 16
 
 
@@ -29,10 +29,10 @@ def _expand(secret: bytes, label: bytes, size: int) -> bytes:
     return HKDFExpand(hashes.SHA256(), size, info).derive(secret)
 
 
-def client_keys(dcid: bytes) -> tuple[bytes, bytes, bytes]:
-    """Key, IV and header protection key of a client's Initial packets to that connection ID."""
-    initial = HKDF.extract(hashes.SHA256(), _SALT, dcid)
-    secret = _expand(initial, b"client in", 32)
+def initial_keys(dcid: bytes, label: bytes = b"client in") -> tuple[bytes, bytes, bytes]:
+    """Key, IV and header protection key of the Initial packets of a connection whose client first sent to that
+    connection ID: the client's, or with the label `server in` the server's."""
+    secret = _expand(HKDF.extract(hashes.SHA256(), _SALT, dcid), label, 32)
     return _expand(secret, b"quic key", 16), _expand(secret, b"quic iv", 12), _expand(secret, b"quic hp", 16)
 
 
@@ -68,7 +68,7 @@ def _open(data: bytes, keys_for: bytes | None) -> Opened | None:
     scid = data[at + 1 : at + 1 + data[at]]
     token, at = _number(data, at + 1 + data[at])
     length, at = _number(data, at + token)
-    key, iv, protection = client_keys(dcid if keys_for is None else keys_for)
+    key, iv, protection = initial_keys(dcid if keys_for is None else keys_for)
     mask = Cipher(algorithms.AES(protection), modes.ECB()).encryptor().update(data[at + 4 : at + 20])
     first = data[0] ^ mask[0] & 0x0F
     size = (first & 3) + 1
@@ -123,3 +123,20 @@ class Reader:
                 break
             whole = whole[:offset] + part
         return whole
+
+
+def forged_close(datagram: bytes, code: int = 0) -> bytes | None:
+    """What an injector answers to a client's Initial: one from "the server" with a CONNECTION_CLOSE in it. None for
+    what is no Initial."""
+    seen = open_initial(datagram)
+    if seen is None:
+        return None
+    key, iv, protection = initial_keys(seen.dcid, b"server in")
+    frames = bytes((_CLOSE, code, 0, 0)).ljust(64, b"\0")
+    number, length = b"\0", 1 + len(frames) + _TAG
+    ids = bytes((len(seen.scid),)) + seen.scid + bytes((len(seen.dcid),)) + seen.dcid
+    header = b"\xc0" + _V1 + ids + b"\0" + (0x4000 | length).to_bytes(2, "big") + number
+    body = AESGCM(key).encrypt(iv, frames, header)
+    mask = Cipher(algorithms.AES(protection), modes.ECB()).encryptor().update(body[3:19])
+    first = bytes((header[0] ^ mask[0] & 0x0F,))
+    return first + header[1:-1] + bytes((number[0] ^ mask[1],)) + body

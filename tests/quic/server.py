@@ -25,6 +25,8 @@ from probe.wire.quic import read_header
 from tests.quic.initial import Reader
 
 _IP_PKTINFO = 8  # linux/in.h; the module names it only since Python 3.12
+# linux/in6.h: without it, answers may leave only from addresses that an interface bears, not from owned networks.
+_IPV6_FREEBIND = 78
 _CONTROL = 64
 
 
@@ -181,6 +183,7 @@ def udp_socket(address: str, port: int) -> socket.socket:
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)
     else:
         sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
     sock.bind((address, port))

@@ -69,9 +69,11 @@ def _planned(
     firsts = _first_of_families(_proven(question, case, hop, walks))
     chosen = tuple(dict.fromkeys((*(w.ip for w in asked), *firsts)))
     page = Fetch(hop.target.normal, hop.cookies, hop.number)
+    # Which address comes first is chance; that the page is asked for at the first IPv4 one, and once, is not.
+    paged = next((ip for ip in firsts if ":" not in ip), "")
     return tuple(
-        QuicWalk(host, ip, port, server_name(host), None if n else page, why=WHY, parent=hop.parent)
-        for n, ip in enumerate(chosen[: ADDRESSES + FRESH])
+        QuicWalk(host, ip, port, server_name(host), page if ip == paged else None, why=WHY, parent=hop.parent)
+        for ip in chosen[: ADDRESSES + FRESH]
     )
 
 

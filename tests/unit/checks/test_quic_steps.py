@@ -212,3 +212,12 @@ def test_a_canary_is_asked_over_quic_only_if_it_announces_it() -> None:
 
 def test_what_the_control_was_asked_stands_in_the_fact() -> None:
     assert ControlAsk(HELPER, URL, quic=True).quic
+
+
+def test_no_address_is_asked_twice_whoever_answers_first() -> None:
+    here = side(addresses=(SIX, *SITES))
+    first = over_quic(asked(here))
+    here.quic(SITES[0], "ok")
+    assert over_quic(asked(here)) == first[::-1] and len(first) == 2
+    pages = {s.ip: s.fetch is not None for s in asked(here) if isinstance(s, QuicWalk)}
+    assert pages == {SITES[0]: True, SIX: False}

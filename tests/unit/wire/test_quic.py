@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.wire.quic import V1, V2, LongHeader, alert_of, close_name, read_header, version_name
-from tests.quic.initial import Reader, client_keys, open_initial
+from tests.quic.initial import Reader, initial_keys, open_initial
 
 
 def long(first: int, version: int, rest: bytes = b"\x08AAAAAAAA\x04BBBB") -> bytes:
@@ -63,7 +63,7 @@ def test_only_crypto_errors_hold_an_alert() -> None:
 
 def test_the_keys_of_the_standard() -> None:
     """RFC 9001 appendix A.1."""
-    key, iv, protection = client_keys(bytes.fromhex("8394c8f03e515708"))
+    key, iv, protection = initial_keys(bytes.fromhex("8394c8f03e515708"))
     assert key.hex() == "1f369613dd76d5467730efcbe3b1a22d"
     assert iv.hex() == "fa044b2f42a3fd3b46fb255c"
     assert protection.hex() == "9f50449e04a0e810283a1e9933adedd2"
