@@ -53,6 +53,7 @@ _PARTS = {
     "url": "the address of the page triggers it, as a trial showed",
     "other": "not by the name, as far as was shown",
 }
+_OVER_QUIC = {"reset": "a sudden close ended it"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,8 @@ def technique_meaning(technique: str) -> str:
     layer, *rest = technique.split(".")
     if rest == ["injection", "other"]:
         return "looking up the name: a forged answer was put in, of neither a known block page nor a bogon"
-    return f"{_PARTS[layer]}: " + "; ".join(_PARTS[part] for part in rest)
+    words = _PARTS | (_OVER_QUIC if layer == "quic" else {})
+    return f"{_PARTS[layer]}: " + "; ".join(words[part] for part in rest)
 
 
 def _rules() -> Iterator[Explained]:

@@ -37,3 +37,10 @@ def test_pure_rooms_call_nothing_that_opens(path: Path) -> None:
     asked = {call.func.attr for call in calls if isinstance(call.func, ast.Attribute)}
     assert not named & BANNED_CALLS
     assert not asked & {"now", "utcnow", "today", "read_text", "read_bytes", "write_text"}
+
+
+@pytest.mark.parametrize("module", ["probe.cli", "probe.perform", "probe.engine", "probe.net.trionet"])
+def test_what_few_need_is_loaded_by_none(module: str) -> None:
+    """aioquic belongs to an extra, and takes a tenth of a second to load."""
+    code = f"import sys, {module}; sys.exit('aioquic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
