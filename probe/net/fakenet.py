@@ -29,12 +29,12 @@ from probe.net.base import (
     QuicPlan,
     QuicShaken,
     Resolved,
-    ResponseHead,
     Shaken,
     Stream,
     UdpPlan,
 )
 from probe.net.classify import DEADLINE
+from probe.net.fakequic import FakeHttp3, QuicHello
 
 # In a stream's script: nothing more ever comes. (A failure word of its own would be an end.)
 SILENCE = DEADLINE
@@ -64,20 +64,6 @@ class Hello:
     first_bytes: bytes = b""
     hops: int = 0
     answer_us: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class QuicHello:
-    """How a peer answers a QUIC Initial. With `failure` the handshake fails, else `says` answers the first request."""
-
-    failure: Failure | None = None
-    chain: tuple[bytes, ...] = ()
-    says: tuple[ResponseHead | Part, ...] = ()
-    alpn: str | None = "h3"
-    alert: str | None = None
-    ended: str | None = None
-    close_code: int | None = None
-    took_us: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,33 +163,6 @@ class FakeStream:
         self.closed = True
 
 
-class FakeHttp3:
-    """A request's stream that follows a script, and ends with it. `sent` are the request's headers."""
-
-    def __init__(self, says: tuple[ResponseHead | Part, ...]) -> None:
-        self.sent: tuple[tuple[bytes, bytes], ...] = ()
-        self.ended: str | None = None
-        self.closed = False
-        self._parts = list(says)
-
-    async def ask(self, headers: tuple[tuple[bytes, bytes], ...], header_cap: int) -> Failure | None:
-        await trio.lowlevel.checkpoint()
-        self.sent = headers
-        return None
-
-    async def receive(self) -> ResponseHead | bytes | Failure:
-        await trio.lowlevel.checkpoint()
-        part = self._parts.pop(0) if self._parts else b""
-        if part is SILENCE:
-            await trio.sleep_forever()
-        if not part:
-            self.ended = "fin"
-        return part
-
-    def close(self) -> None:
-        self.closed = True
-
-
 class FakeNet:
     """A scripted `base.Net`; see the top of the file."""
 
@@ -295,19 +254,7 @@ class FakeNet:
         at_us, took_us = await self._spend(hello.failure, hello.took_us, plan.quiet_s)
         if hello.failure is None:
             self.http3.append(FakeHttp3(hello.says))
-        return QuicShaken(
-            http3=None if hello.failure else self.http3[-1],
-            failure=hello.failure,
-            at_us=at_us,
-            took_us=took_us,
-            chain=hello.chain,
-            version=None if hello.failure else "v1",
-            alpn=None if hello.failure else hello.alpn,
-            alert=hello.alert,
-            ended=hello.ended,
-            close_code=hello.close_code,
-            lag_us=self.clock.lag,
-        )
+        return hello.shaken(None if hello.failure else self.http3[-1], at_us, took_us, self.clock.lag)
 
     async def resolve(self, host: str, ipv6: bool, timeout_s: float) -> Resolved:
         self.asked.append(("resolve", host, ipv6))

@@ -21,7 +21,8 @@ from probe.model.target import parse_target
 from probe.model.vantage import Run, Vantage
 from probe.net.base import Failure, ResponseHead
 from probe.net.classify import DEADLINE
-from probe.net.fakenet import FakeNet, Hello, Peer, QuicHello
+from probe.net.fakenet import FakeNet, Hello, Peer
+from probe.net.fakequic import QuicHello
 from probe.perform.world import World
 from probe.store.sqlite import Store
 from probe.verdict.read import of_kind

@@ -12,7 +12,8 @@ import trio
 from probe.model.kinds import HttpFetch, QuicHandshake, Skipped, TlsVerify
 from probe.model.step import Fetch, QuicWalk
 from probe.net.base import Failure, ResponseHead
-from probe.net.fakenet import SILENCE, FakeNet, QuicHello
+from probe.net.fakenet import SILENCE, FakeNet
+from probe.net.fakequic import QuicHello
 from probe.perform import PERFORMERS, perform_quic
 from probe.perform.world import Limits, Policy
 from tests.unit.perform.kit import ANYWHERE, QUICK, Facts, Verdict, world_of
