@@ -38,6 +38,7 @@ class Canaries:
     line: LineWatch
     ask: Ask
     everybody: tuple[str, ...] = ()
+    _ends: dict[tuple[str, bool], tuple[Target, tuple[str, str, int]]] = field(default_factory=dict)
     _known: dict[str, tuple[Target, tuple[str, str, int]]] = field(default_factory=dict)
     _lock: trio.Lock = field(default_factory=trio.Lock)
     _ended: float = float("-inf")
@@ -55,7 +56,9 @@ class Canaries:
         case = await self.ask(target, Question(target, checks=("line",), resolvers=self.resolvers))
         for o in case.observations:
             if isinstance(o.detail, TcpConnect) and o.failure is None and o.ip and o.port:
-                self._known.setdefault(target.normal, (target, (target.host, o.ip, o.port)))
+                known = (target, (target.host, o.ip, o.port))
+                self._known.setdefault(target.normal, known)
+                self._ends.setdefault((target.normal, ":" in o.ip), known)
 
     async def again(self) -> None:
         """One more round over those that had answered, unless one has just ended; its counts go to the line watch."""
@@ -78,15 +81,15 @@ class Canaries:
         reached.append(any(isinstance(o.detail, TcpConnect) and o.failure is None for o in case.observations))
 
     async def over_quic(self) -> None:
-        """Ask those over QUIC that announce HTTP/3. Once a run at most, when a target's QUIC is in doubt: a line that
-        carries none accuses nobody."""
+        """Ask those over QUIC that announce HTTP/3, at one address of each family. Once a run at most, when a target's
+        QUIC is in doubt: a line that carries none accuses nobody."""
         await self.line.all_heard.wait()
         async with self._quic_lock:
             if self._quic_asked:
                 return
             with trio.move_on_after(QUIC_ROUND_S):
                 async with trio.open_nursery() as nursery:
-                    for target, endpoint in list(self._known.values()):
+                    for target, endpoint in list(self._ends.values()):
                         question = Question(target, resolvers=self.everybody, endpoints=(endpoint,), quic=True)
                         nursery.start_soon(self.ask, target, question)
             self._quic_asked = True

@@ -4,8 +4,9 @@ them. Nothing here decides anything."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import product
 
 import trio
 
@@ -84,8 +85,7 @@ class LineWatch:
     _walks: Noise = field(init=False)
     _lookups: Noise = field(init=False)
     _moved: deque[tuple[int, str, tuple[int, int, int]]] = field(default_factory=lambda: deque(maxlen=4 * TRANSFERS))
-    _quic_tried: set[tuple[str, bool]] = field(default_factory=set)
-    _quic_reached: set[tuple[str, bool]] = field(default_factory=set)
+    _quic: dict[tuple[str, int], bool] = field(default_factory=dict)
     _ipv6: bool | None = None
     _control: bool | None = None
     _lag_us: int = 0
@@ -138,11 +138,9 @@ class LineWatch:
             self._suspects.add(who)
 
     def _note_quic(self, who: str, o: Observation) -> None:
-        at = (who, ":" in (o.ip or ""))
+        at = (who, 6 if ":" in (o.ip or "") else 4)
         if not is_local(o.failure):
-            self._quic_tried.add(at)
-        if o.failure is None:
-            self._quic_reached.add(at)
+            self._quic[at] = self._quic.get(at, False) or o.failure is None
 
     def _note_lookup(self, who: str, o: Observation, detail: DnsLookup) -> None:
         given = answer_addresses(detail) if accepted(detail) else ()
@@ -197,10 +195,7 @@ class LineWatch:
             canaries_outdated=len(self._outdated),
             invented=tuple(sorted(self._invented)),
             transfers=self._transfers(measurement_id),
-            quic_tried=_others(self._quic_tried, measurement_id, ipv6=False),
-            quic_reached=_others(self._quic_reached, measurement_id, ipv6=False),
-            quic6_tried=_others(self._quic_tried, measurement_id, ipv6=True),
-            quic6_reached=_others(self._quic_reached, measurement_id, ipv6=True),
+            quic=tuple(self._over_quic(measurement_id, canaries)),
         )
 
     def _transfers(self, without: str) -> tuple[tuple[int, int, int], ...]:
@@ -208,14 +203,20 @@ class LineWatch:
         found = [row for at, who, row in self._moved if at >= oldest and who != without]
         return tuple(found[-TRANSFERS:])
 
+    def _over_quic(self, measurement_id: str, canaries: set[str]) -> Iterator[tuple[str, int, int, int]]:
+        """The rows of `LineState.quic`; those of nobody are left out."""
+        for whom, version in product(("canaries", "others"), (4, 6)):
+            answers = [
+                reached
+                for (who, at), reached in self._quic.items()
+                if at == version and (who in canaries) is (whom == "canaries") and who != measurement_id
+            ]
+            if answers:
+                yield whom, version, len(answers), sum(answers)
+
     def reached_lately(self) -> set[str]:
         """Measurements and canaries that reached something within `RECENT_S`."""
         oldest = self.now_us() - int(RECENT_S * 1e6)
         while self._lately and self._lately[0][0] < oldest:
             self._lately.popleft()
         return {who for _, who in self._lately}
-
-
-def _others(found: set[tuple[str, bool]], mine: str, *, ipv6: bool) -> int:
-    """How many of another measurement, or canary, at addresses of that family."""
-    return sum(who != mine and family is ipv6 for who, family in found)

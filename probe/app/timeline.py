@@ -238,7 +238,7 @@ def _skipped(d: Skipped) -> str:
 
 
 def _state(d: LineState) -> str:
-    quic_tried, quic_reached = d.quic_tried + d.quic6_tried, d.quic_reached + d.quic6_reached
+    quic_tried, quic_reached = sum(row[2] for row in d.quic), sum(row[3] for row in d.quic)
     return (
         f"{d.canaries_reached} of {d.canaries_tried} canaries and {d.others_reached} of {d.others_tried} other targets "
         f"reached; worst delay of our own {d.lag_max_us / 1000:.0f} ms"

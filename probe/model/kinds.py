@@ -289,9 +289,8 @@ class LineState:
     at endpoints that worked at some time in this run (other targets' and canaries'), `walks_failed` did not;
     `lookups_*` likewise. `canaries_outdated` showed certificates that our clock calls out of date. `invented` are
     addresses that this line's resolvers gave for a name that cannot exist. `transfers` are pages of other targets that
-    came whole or to the cap lately: (bytes, microseconds from the head to the last byte, least round trip). Over QUIC
-    `quic_tried` canaries and other targets were asked at IPv4 addresses, and `quic_reached` answered; `quic6_*` at IPv6
-    addresses."""
+    came whole or to the cap lately: (bytes, microseconds from the head to the last byte, least round trip). `quic` has
+    rows of whom (canaries, others), the IP version, how many of them were asked over QUIC, and how many answered."""
 
     kind: ClassVar[str] = "line.state"
     canaries_tried: int = 0
@@ -317,10 +316,7 @@ class LineState:
     canaries_outdated: int = 0
     invented: tuple[str, ...] = ()
     transfers: tuple[tuple[int, int, int], ...] = ()
-    quic_tried: int = 0
-    quic_reached: int = 0
-    quic6_tried: int = 0
-    quic6_reached: int = 0
+    quic: tuple[tuple[str, int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

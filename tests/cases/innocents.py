@@ -305,7 +305,7 @@ class Innocent:
         if self.quic == "unknown":
             return {}
         reached = 0 if self.quic == "shut" else 4
-        return {"quic_tried": 5, "quic_reached": reached, "quic6_tried": 2, "quic6_reached": reached // 2}
+        return {"quic": (("canaries", 4, 2, reached // 2), ("others", 4, 5, reached), ("others", 6, 2, reached // 2))}
 
 
 def draw(seed: int) -> Innocent:

@@ -131,6 +131,7 @@ details = st.one_of(
         LineState, canaries_tried=numbers, canaries_reached=numbers, others_reached=numbers, portal_suspects=numbers,
         control_reached=_maybe((True, False)), ipv6_reached=_maybe((True, False)),
         sinkholes=st.lists(_some(IPS), max_size=2).map(tuple),
+        quic=_some(((), (("canaries", 4, 2, 2),), (("others", 6, 3, 0), ("of_tomorrow", 9, -1, 7)))),
     ),
     st.builds(Conclusion, ended=_some(("fixpoint", "budget", "interrupted", "of_tomorrow"))),
     st.builds(Opaque, fields=_some(({}, {"x": [1, {"y": None}]}))),

@@ -87,12 +87,10 @@ def _is_ipv6(ip: str) -> bool:
 
 
 def _carries(pairing: Pairing, ipv6: bool) -> bool | None:
-    """Whether this line carries QUIC over that IP version: a handshake of this measurement succeeded, or most of the
-    other hosts asked in this run answered. False when most did not, None when none was asked."""
+    """Whether this line carries QUIC over that IP version: a handshake of this measurement succeeded, or most canaries
+    or most of the other targets that were asked in this run answered. False when they did not, None when none was
+    asked. Either will do: targets may be blocked one by one, and a canary may have given QUIC up."""
     if any(w.shaken for w in (*pairing.here, *pairing.trials) if _is_ipv6(w.ip) is ipv6):
         return True
-    state = pairing.line_state
-    tried, reached = state.quic_tried, state.quic_reached
-    if ipv6:
-        tried, reached = state.quic6_tried, state.quic6_reached
-    return 2 * reached > tried if tried else None
+    counts = [row[2:] for row in pairing.line_state.quic if row[1] == (6 if ipv6 else 4) and row[2]]
+    return any(2 * reached > tried for tried, reached in counts) if counts else None

@@ -18,7 +18,7 @@ _STAYS = {"proof": ("not_name",), "repeat": ("repeated",)} | _HERE
 _UNTESTED = {"proof": ("none",), "symptom": _AILING, "repeat": ("repeated",)} | _HERE
 
 QUIC_RULES: tuple[Rule, ...] = (
-    *skeleton(QUIC, deaf="Over QUIC most other hosts do not answer on this line either."),
+    *skeleton(QUIC, deaf="Over QUIC most other hosts do not answer on this line either, canaries among them."),
     row(
         QUIC, 50, "decision", "blocked", _FLIPS | {"symptom": PATHS},
         "At the same address the site's name fails over QUIC and an innocent name passes, each time; the control is "
