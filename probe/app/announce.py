@@ -85,7 +85,9 @@ def announce(prepared: Prepared) -> dict[str, Any]:
         "max_data": p.wanted.max_data or None,
         "max_rate": p.wanted.max_rate or None,
         "max_time_s": p.wanted.max_time_s or None,
-        "also": "addresses and redirects of these names, on ports " + " ".join(map(str, sorted(p.policy.ports))),
+        "also": "addresses and redirects of these names, on ports "
+        + " ".join(map(str, sorted(p.policy.ports)))
+        + "; once over QUIC too, where they announce HTTP/3 and the extra `quic` is there",
         "on_anomaly": trials(p.helpers),
         "software": f"vantage-probe {__version__}",
     }
