@@ -10,7 +10,7 @@ from math import ceil, log2
 
 from probe.model.kinds import HelperTransfer, HttpFetch, TcpConnect, TcpInfo, TlsHandshake
 from probe.model.observation import Observation
-from probe.verdict.read import Tried
+from probe.verdict.read import HTTP3, Tried
 
 # Less than this comes in a connection's first flights, whatever the path would have done with more. Bytes.
 LEAST = 30_000
@@ -108,9 +108,10 @@ def _points(detail: HttpFetch | HelperTransfer) -> tuple[tuple[int, int], ...]:
 
 
 def moved(o: Observation) -> tuple[int, int, int] | None:
-    """(bytes, microseconds, least round trip) of a page, for counts of what a line carried; None for anything else."""
+    """(bytes, microseconds, least round trip) of a page, for counts of what a line carried; None for anything else, and
+    for HTTP/3, which is as quick as our own work on each packet."""
     detail = o.detail
-    if not isinstance(detail, HttpFetch) or detail.truncated not in _ENDS:
+    if not isinstance(detail, HttpFetch) or detail.truncated not in _ENDS or detail.protocol == HTTP3:
         return None
     points, info = _points(detail), detail.info
     return (points[-1][1], points[-1][0], info.min_rtt_us if info else 0) if points else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,6 +70,9 @@ def test_what_a_line_carried() -> None:
     assert fetch is not None
     size, took_us, rtt_us = moved(fetch) or (0, 0, 0)
     assert (size, rtt_us) == (100_000, RTT) and took_us == pytest.approx(1.7e6, rel=0.02)
+    # What comes over QUIC is as quick as our own work on it.
+    assert isinstance(fetch.detail, HttpFetch)
+    assert moved(replace(fetch, detail=replace(fetch.detail, protocol="HTTP/3"))) is None
 
 
 @pytest.mark.parametrize(("size", "rounds"), [(1_000, 0), (14_600, 0), (30_000, 1), (60_000, 2), (262_144, 4)])

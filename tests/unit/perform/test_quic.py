@@ -12,9 +12,10 @@ import trio
 from probe.model.kinds import HttpFetch, QuicHandshake, Skipped, TlsVerify
 from probe.model.step import Fetch, QuicWalk
 from probe.net.base import Failure, ResponseHead
-from probe.net.fakenet import SILENCE, FakeNet
-from probe.net.fakequic import QuicHello
+from probe.net.fakenet import SILENCE, FakeClock, FakeNet
+from probe.net.fakequic import FakeHttp3, QuicHello
 from probe.perform import PERFORMERS, perform_quic
+from probe.perform.held3 import Exchange3
 from probe.perform.world import Limits, Policy
 from tests.unit.perform.kit import ANYWHERE, QUICK, Facts, Verdict, world_of
 
@@ -132,6 +133,33 @@ async def test_bodies_end_in_many_ways(
     facts, _ = await walked(replace(GOOD, says=says), limits=SIZES)
     draft, page = facts.one(HttpFetch)
     assert (draft.failure, page.truncated, page.wire_bytes) == (failure, truncated, size)
+
+
+class Dripping(FakeHttp3):
+    """Each part takes two seconds."""
+
+    async def receive(self) -> ResponseHead | bytes | Failure:
+        await trio.sleep(2)
+        return await super().receive()
+
+
+@pytest.mark.parametrize(
+    ("says", "fetch_s", "truncated"),
+    [
+        ([ResponseHead(200, ()), *[b"x"] * 99], 30, "time"),
+        ([ResponseHead(200, ()), *[b"x"] * 9], 30, None),
+        # Still at the end of our time for more than half of what a standstill is.
+        ([ResponseHead(200, ()), *[b"x"] * 9, SILENCE], 26, "stall"),
+    ],
+)
+async def test_a_body_that_still_comes_is_slow_and_no_failure(
+    says: list[ResponseHead | bytes | Failure], fetch_s: float, truncated: str | None,
+    autojump_clock: trio.testing.MockClock,
+) -> None:  # fmt: skip
+    exchange = Exchange3(Dripping(tuple(says)), FakeClock(), replace(QUICK, stall_s=10, fetch_s=fetch_s))
+    await exchange.run("https://example.org/", ())
+    assert exchange.truncated == truncated
+    assert (exchange.ended is None) is (truncated != "stall")
 
 
 async def test_a_compressed_bomb_is_a_failure() -> None:
