@@ -87,7 +87,8 @@ def announce(prepared: Prepared) -> dict[str, Any]:
         "max_time_s": p.wanted.max_time_s or None,
         "also": "addresses and redirects of these names, on ports "
         + " ".join(map(str, sorted(p.policy.ports)))
-        + "; once over QUIC too, where they announce HTTP/3 and the extra `quic` is there",
+        + "; once over QUIC too (UDP, port 443 or another of these), where they announce HTTP/3 and the extra "
+        "`quic` is there",
         "on_anomaly": trials(p.helpers),
         "software": f"vantage-probe {__version__}",
     }

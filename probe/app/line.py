@@ -10,6 +10,7 @@ from itertools import product
 
 import trio
 
+from probe.checks.quic.line import is_ipv6
 from probe.checks.speed.transfers import LEAST, moved
 from probe.model.failure import is_local
 from probe.model.kinds import DnsLookup, HttpFetch, LineState, QuicHandshake, TcpConnect, TlsHandshake, TlsVerify
@@ -26,6 +27,9 @@ NOWHERE = ".invalid"
 # Pages of other targets that are remembered by how fast they came: so many, and for so long.
 TRANSFERS, TRANSFERS_S = 12, 180.0
 DATED = ("expired", "not_yet_valid")
+# A line on which so many hosts in a row, a canary among them, left QUIC unanswered (or twice as many without one) is
+# not asked for so long: most sites announce HTTP/3, and each of them would wait in vain.
+QUIC_SILENT, QUIC_SILENT_S = 3, 600.0
 
 
 @dataclass
@@ -86,6 +90,7 @@ class LineWatch:
     _lookups: Noise = field(init=False)
     _moved: deque[tuple[int, str, tuple[int, int, int]]] = field(default_factory=lambda: deque(maxlen=4 * TRANSFERS))
     _quic: dict[tuple[str, int], bool] = field(default_factory=dict)
+    _unanswered: dict[int, dict[str, int]] = field(default_factory=lambda: {4: {}, 6: {}})
     _ipv6: bool | None = None
     _control: bool | None = None
     _lag_us: int = 0
@@ -138,9 +143,21 @@ class LineWatch:
             self._suspects.add(who)
 
     def _note_quic(self, who: str, o: Observation) -> None:
-        at = (who, 6 if ":" in (o.ip or "") else 4)
-        if not is_local(o.failure):
-            self._quic[at] = self._quic.get(at, False) or o.failure is None
+        version = 6 if is_ipv6(o.ip or "") else 4
+        if is_local(o.failure):
+            return
+        self._quic[who, version] = self._quic.get((who, version), False) or o.failure is None
+        if o.failure is None:
+            self._unanswered[version].clear()
+        else:
+            self._unanswered[version][who] = self.now_us()
+
+    def is_quic_shut(self, ip: str) -> bool:
+        """Nobody has answered over QUIC in the IP version of that address lately."""
+        silent = self._unanswered[6 if is_ipv6(ip) else 4]
+        oldest = self.now_us() - int(QUIC_SILENT_S * 1e6)
+        lately = {who for who, at in silent.items() if at >= oldest}
+        return len(lately) >= (QUIC_SILENT if lately & self.names else 2 * QUIC_SILENT)
 
     def _note_lookup(self, who: str, o: Observation, detail: DnsLookup) -> None:
         given = answer_addresses(detail) if accepted(detail) else ()

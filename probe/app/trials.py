@@ -24,8 +24,8 @@ def trials(helpers: tuple[str, ...]) -> list[str]:
         *([doors] if helpers else []),
         f"to {PER_ROUND} canaries: a lookup and a connect each, beside every try that failed",
         f"to one address of the target: at most {MOST_TRIES + COMPARED + 1} hellos that live for some hops only",
-        f"over QUIC to the target's addresses, where it announces HTTP/3: at most {ADDRESSES + FRESH} of them, as "
-        "often as over TLS; to the helpers about those; and to the canaries that announce it, once",
+        f"over QUIC (UDP) to the target's addresses, where it announces HTTP/3: at most {ADDRESSES + FRESH} of them, "
+        "as often as over TLS; to the helpers about those; and to the canaries that announce it, once",
         f"to UDP port 53 of {nobody}: at most {2 * MOST_SILENCES} questions about the target's name and an innocent "
         f"one, and {MOST_TRIES} that live for some hops only",
         f"to two addresses of the target, where its page is slow: at most {MOST_WALKS} requests for {REPEAT_MOST} "

@@ -268,8 +268,8 @@ class HelperTransfer:
 @dataclass(frozen=True, slots=True)
 class Skipped:
     """A step that was not taken, and why: special_address, port, denied (by the person at this line), budget,
-    no_rights, not_supported. `step` names the kind of step, or the profile of the ClientHello that cannot be sent
-    here."""
+    no_rights, not_supported, unanswered (nobody had answered in this way on this line lately). `step` names the kind of
+    step, or the profile of the ClientHello that cannot be sent here."""
 
     kind: ClassVar[str] = "skipped"
     step: str

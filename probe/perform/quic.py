@@ -38,6 +38,8 @@ async def perform_quic(step: QuicWalk, world: World, emit: Emit) -> None:
     why_not = world.policy.allows(step.ip, step.port)
     if why_not is None and not world.net.speaks_quic:
         why_not = f"not_supported: {MISSING}"
+    if why_not is None and world.is_quic_shut(step.ip):
+        why_not = "unanswered"
     if why_not is not None:
         because, _, note = why_not.partition(": ")
         skipped = Skipped(STEP, because, note or None)

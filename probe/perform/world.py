@@ -120,7 +120,8 @@ class World:
     16-bit ids of DNS questions. `helper_client` talks to test helpers (one a run, so that connections are kept),
     `helper_direct` says that no proxy stands between, and `learn_address` is told which address of ours a helper sees:
     for scrubbing, in memory only. `system_trust` is what this machine itself trusts: a second opinion where the pinned
-    store knows no authority of a chain. `turns` lets one visitor at a time to a helper's door."""
+    store knows no authority of a chain. `turns` lets one visitor at a time to a helper's door. `is_quic_shut` says of
+    an address that nobody has answered over QUIC on this line lately."""
 
     net: Net
     trust: Trust
@@ -134,6 +135,7 @@ class World:
     learn_address: Callable[[str], None] | None = None
     system_trust: Trust | None = None
     turns: Turns = field(default_factory=Turns)
+    is_quic_shut: Callable[[str], bool] = lambda ip: False
 
     def now_s(self) -> int:
         """Unix time in whole seconds, by the net's clock."""

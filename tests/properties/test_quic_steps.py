@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 
 from hypothesis import given
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from probe.checks import CHECKS, FIELD_CHECKS
 from probe.checks.quic.steps import ADDRESSES, FRESH
 from probe.engine import STEPS_MAX
+from probe.model.kinds import LineState
 from probe.model.step import AskControl, AskLine, Lookup, QuicWalk, Step
 from probe.verdict.case import Case, Control
 from probe.verdict.read import walks_of
@@ -21,6 +22,7 @@ from tests.properties.test_steps import World, questions
 RECORDS = ('1 . alpn="h3,h2"', '1 . alpn="h2"', "0 other.example.", "empty", "timeout")
 MET = ("ok", "shaken", "timeout", "reset", "refused", "alert", "noroute", "cert expired", "http timeout",
        "skipped not_supported")  # fmt: skip
+REACHED = ("", "x", "xx")  # as many of three
 
 
 class QuicWorld(World):
@@ -33,6 +35,9 @@ class QuicWorld(World):
                 self.here.lookup(step.resolver, "HTTPS", said, host=step.host)
             case QuicWalk():
                 self._over_quic(self.here, step)
+            case AskLine():
+                row = (self.pick(("canaries", "others"), "whose"), 4, 3, len(self.pick(REACHED, "line", step.attempt)))
+                self.here.add(LineState(quic=(row,)), "line.state", attempt=step.attempt, why=step.why)
             case AskControl(quic=True):
                 self._asked_over_quic(step)
             case _:
@@ -72,8 +77,7 @@ def play(world: QuicWorld, last_first: bool) -> Iterator[tuple[Step, Case]]:
         if not queue:
             return
         step = queue.pop() if last_first else queue.popleft()
-        if not isinstance(step, AskLine):
-            world.answer(step)
+        world.answer(step)
 
 
 @given(worlds, st.booleans())
@@ -83,6 +87,8 @@ def test_it_ends_and_is_bounded(world: QuicWorld, last_first: bool) -> None:
     mine = [step for step in steps if isinstance(step, QuicWalk)]
     for host in {step.host for step in mine}:
         addresses = {step.ip for step in mine if step.host == host}
+        first = Counter(step.ip for step in mine if step.host == host and step.attempt == 1 and step.sni == host)
+        assert set(first.values()) <= {1}
         assert len(addresses) <= 2 * ADDRESSES + FRESH
         assert all(step.attempt <= world.question.attempts for step in mine)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from probe.checks.quic.announced import offers
+from probe.checks.quic.line import carries, is_ipv6
 from probe.checks.quic.trials import proof_of
 from probe.checks.web.endpoints import endpoints_of, findings_of, secured
 from probe.checks.web.reading import chain
@@ -51,9 +52,9 @@ def _read_host(pairing: Pairing, target: Target, hop: int) -> Findings | None:
     # The port is the announced one, which need not be the URL's.
     at = replace(target, port=tried[0].port) if tried else target
     found = endpoints_of(pairing, at, frozenset(w.ip for w in tried), _operation, _worked)
-    carried = {ipv6: _carries(pairing, ipv6) for ipv6 in {_is_ipv6(e.ip) for e in found}}
+    carried = {ipv6: _carries(pairing, ipv6) for ipv6 in {is_ipv6(e.ip) for e in found}}
     # Where one family is known to be carried, the other one's silence is this line's own matter.
-    found = [e for e in found if carried[_is_ipv6(e.ip)]] or found
+    found = [e for e in found if carried[is_ipv6(e.ip)]] or found
     proof = proof_of(pairing, at, {e.ip: e.word for e in found if e.state == "failed" and e.word in NAMED_QUIC})
     findings = findings_of(pairing, QUIC, at, hop, found, proof)
     shut = bool(found) and all(word is False for word in carried.values())
@@ -82,15 +83,9 @@ def _worked(walk: Tried) -> bool:
     return operation is not None and operation.failure is None
 
 
-def _is_ipv6(ip: str) -> bool:
-    return ":" in ip
-
-
 def _carries(pairing: Pairing, ipv6: bool) -> bool | None:
-    """Whether this line carries QUIC over that IP version: a handshake of this measurement succeeded, or most canaries
-    or most of the other targets that were asked in this run answered. False when they did not, None when none was
-    asked. Either will do: targets may be blocked one by one, and a canary may have given QUIC up."""
-    if any(w.shaken for w in (*pairing.here, *pairing.trials) if _is_ipv6(w.ip) is ipv6):
+    """Whether this line carries QUIC over that IP version: a handshake of this measurement succeeded, or what the run
+    has met says so. None when nobody else was asked."""
+    if any(w.shaken for w in (*pairing.here, *pairing.trials) if is_ipv6(w.ip) is ipv6):
         return True
-    counts = [row[2:] for row in pairing.line_state.quic if row[1] == (6 if ipv6 else 4) and row[2]]
-    return any(2 * reached > tried for tried, reached in counts) if counts else None
+    return carries(pairing.line_state, ipv6)

@@ -1,7 +1,9 @@
 """What to ask over QUIC: each https host of the redirect chain that announces HTTP/3, at an address that has proven
-itself, once; and only where that fails, a control, repeats and name trials.
+itself, once; and only where that fails, a control, a look at the line, repeats and name trials.
 
-Laws as in the web check: a proposal depends on facts alone, and a later fact never changes one already proposed.
+Laws as in the web check: a proposal depends on facts alone, and a later fact never changes one already proposed. Nobody
+waits for QUIC longer than needed: it is asked beside the page where an HTTPS record announces it, and no further on a
+line that carries it to nobody.
 
 A trial to an address that was just sent the site's own name may fail because of what that name left behind, and nothing
 in QUIC tells the two apart (TCP's handshake does, which goes before the name). So where trials fail like the name, an
@@ -15,19 +17,21 @@ from dataclasses import replace
 
 from probe.checks.question import Question
 from probe.checks.quic.announced import announced_port
+from probe.checks.quic.line import is_ipv6, is_shut
 from probe.checks.web.again import anomaly, control_passes, same_endpoint, walks_again
 from probe.checks.web.steps import endpoints, hops, server_name
 from probe.model.failure import is_local
 from probe.model.kinds import ControlAsk
-from probe.model.step import AskControl, Fetch, QuicWalk, Step
+from probe.model.step import AskControl, AskLine, Fetch, QuicWalk, Step
 from probe.verdict.case import Case
+from probe.verdict.line import Line
 from probe.verdict.read import TRIAL, Hop, Tried, of_kind, quic_walks_of, walks_of
 
 # Addresses of a host that are asked over QUIC at most: the first of each family.
 ADDRESSES = 2
 # And so many more, where trials at those failed.
 FRESH = 1
-WHY = "HTTP/3 is announced"
+WHY, AFTER = "HTTP/3 is announced", "after an innocent name"
 QUIC_TRIAL = f"{TRIAL}: server name over QUIC"
 QUIC_NAMELESS = f"{TRIAL}: no server name over QUIC"
 
@@ -44,9 +48,32 @@ def next_steps(question: Question, case: Case) -> Iterator[Step]:
         if failing and all(any(same_endpoint(w, step) for w in mine) for step in planned):
             yield from _controls(question, case, failing)
         here_only = tuple(step for step in failing if control_passes(case, step, quic_walks_of))
-        yield from walks_again(question, case, mine, here_only, quic_walks_of)
-        yield from _trials(question, mine, here_only)
-        yield from _fresh(question, case, hop, walks, mine, here_only)
+        yield from _further(question, case, hop, walks, mine, here_only)
+
+
+def _further(
+    question: Question, case: Case, hop: Hop, walks: tuple[Tried, ...], mine: tuple[Tried, ...],
+    here_only: tuple[QuicWalk, ...],
+) -> Iterator[Step]:  # fmt: skip
+    """Whatever tells a line without QUIC from a site that is hit; the line is looked at first, canaries over QUIC with
+    it."""
+    again = tuple(walks_again(question, case, mine, here_only, quic_walks_of))
+    looks = [step for step in again if isinstance(step, AskLine)]
+    if looks and not _is_looked_at(case, mine):
+        yield from looks
+        return
+    answered = {is_ipv6(w.ip) for w in mine if w.shaken}
+    shut = {six for six in (False, True) if six not in answered and is_shut(Line(case.observations).last, six)}
+    left = tuple(step for step in here_only if is_ipv6(step.ip) not in shut)
+    yield from (step for step in again if not isinstance(step, QuicWalk) or step.ip in {s.ip for s in left})
+    yield from _trials(question, mine, left)
+    yield from _fresh(question, case, hop, walks, mine, left)
+
+
+def _is_looked_at(case: Case, mine: tuple[Tried, ...]) -> bool:
+    """The line was looked at since something failed over QUIC."""
+    first = min((o.seq for w in mine if (o := anomaly(w)) is not None), default=0)
+    return any(o.seq > first for o, _ in Line(case.observations).states)
 
 
 def _secure_hosts(question: Question, case: Case) -> Iterable[Hop]:
@@ -69,10 +96,12 @@ def _planned(
     firsts = _first_of_families(_proven(question, case, hop, walks))
     chosen = tuple(dict.fromkeys((*(w.ip for w in asked), *firsts)))
     page = Fetch(hop.target.normal, hop.cookies, hop.number)
-    # Which address comes first is chance; that the page is asked for at the first IPv4 one, and once, is not.
-    paged = next((ip for ip in firsts if ":" not in ip), "")
+    fresh = {w.ip for w in asked if w.connect.why == AFTER}
+    # Which address comes first is chance, and may look otherwise later; what is asked of an address must not.
     return tuple(
-        QuicWalk(host, ip, port, server_name(host), page if ip == paged else None, why=WHY, parent=hop.parent)
+        QuicWalk(
+            host, ip, port, server_name(host), None if is_ipv6(ip) or ip in fresh else page, why=WHY, parent=hop.parent
+        )
         for ip in chosen[: ADDRESSES + FRESH]
     )
 
@@ -86,7 +115,8 @@ def _proven(question: Question, case: Case, hop: Hop, walks: tuple[Tried, ...]) 
     if proven:
         return tuple(dict.fromkeys(w.ip for w in proven))
     known = endpoints(question, case, target.host)
-    if not {w.ip for w in tried}.issuperset(known):
+    over = {w.ip for w in tried if w.failed() is not None or w.verify is not None}
+    if not over.issuperset(known):
         return ()
     theirs = [w for c in case.controls for w in walks_of(c.observations) if w.host == target.host and w.proven]
     return tuple(dict.fromkeys(w.ip for w in theirs if w.ip in known))
@@ -95,7 +125,7 @@ def _proven(question: Question, case: Case, hop: Hop, walks: tuple[Tried, ...]) 
 def _first_of_families(addresses: Iterable[str]) -> list[str]:
     first: dict[bool, str] = {}
     for ip in addresses:
-        first.setdefault(":" in ip, ip)
+        first.setdefault(is_ipv6(ip), ip)
     return list(first.values())
 
 
@@ -138,7 +168,7 @@ def _fresh(
     begun = [w.ip for n, w in enumerate(mine) if w.is_trial and w.ip not in {v.ip for v in mine[:n] if not v.is_trial}]
     left = [ip for ip in _proven(question, case, hop, walks) if ip not in sent]
     for ip in (begun or left)[:FRESH]:
-        step = replace(shut[0], ip=ip, fetch=None, attempt=1, why="after an innocent name", not_before_s=0.0)
+        step = replace(shut[0], ip=ip, fetch=None, attempt=1, why=AFTER, not_before_s=0.0)
         if len(_trials_at(mine, ip)) < question.trial_attempts:
             yield from _innocent(question, step)
             # A server may drop names that are not its own; without any it has no such reason.

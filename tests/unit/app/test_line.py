@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import trio
 
-from probe.app.line import CANARY_PATIENCE_S, LineWatch
-from probe.model.kinds import ControlAsk, DnsLookup, LineState, Record, TcpConnect, TlsVerify
+from probe.app.line import CANARY_PATIENCE_S, QUIC_SILENT_S, LineWatch
+from probe.model.kinds import ControlAsk, DnsLookup, LineState, QuicHandshake, Record, TcpConnect, TlsVerify
 from probe.model.observation import Observation
 from tests.cases.build import REFERENCE
 
@@ -99,3 +99,40 @@ async def test_no_longer_than_until_they_are_heard(
     nursery.start_soon(hear)
     found = await line.state(ME, failed=True)
     assert found.canaries_reached == 1 and trio.current_time() == pytest.approx(2, abs=0.01)
+
+
+def over_quic(name: str, failure: str | None = LOST, ip: str = "192.0.2.1") -> Observation:
+    return fact(name, QuicHandshake("x.example"), failure, ip)
+
+
+STRANGERS = tuple(str(n) * 32 for n in range(3, 9))
+
+
+@pytest.mark.parametrize(
+    "facts,shut",
+    [
+        ((), False),
+        ([over_quic(name) for name in (CANARY, *STRANGERS[:2])], True),
+        ([over_quic(name) for name in STRANGERS[:3]], False),
+        ([over_quic(name) for name in STRANGERS], True),
+        ([over_quic(STRANGERS[0])] * 9, False),
+        ([over_quic(name, "network_unreachable") for name in (CANARY, *STRANGERS)], False),
+        ([over_quic(name, ip="2001:db8::1") for name in (CANARY, *STRANGERS)], False),
+        ([*(over_quic(name) for name in (CANARY, *STRANGERS)), over_quic(STRANGERS[1], None)], False),
+    ],
+)
+def test_a_line_that_leaves_quic_unanswered(facts: list[Observation], shut: bool) -> None:
+    line = watch()
+    for o in facts:
+        line.note(o)
+    assert line.is_quic_shut("192.0.2.9") is shut
+
+
+def test_after_a_while_it_is_tried_again() -> None:
+    now = [0.0]
+    line = LineWatch(REFERENCE, lambda: int(now[0] * 1e6))
+    for name in STRANGERS:
+        line.note(over_quic(name))
+    assert line.is_quic_shut("192.0.2.9")
+    now[0] = QUIC_SILENT_S + 1
+    assert not line.is_quic_shut("192.0.2.9")

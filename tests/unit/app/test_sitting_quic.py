@@ -179,6 +179,19 @@ async def test_a_line_that_carries_no_quic_accuses_nobody(store: Store, autojump
     assert layers(seen, ONE)["quic"] == layers(seen, TWO)["quic"] == ("insufficient", "no_network")
     state = [d for _, d in of_kind(seen.facts, LineState)][-1]
     assert state.quic == (("canaries", 4, 1, 0), ("others", 4, 1, 0))
+    # Nobody waited for more than one handshake with the site and one with the canary.
+    asked = over_quic(seen.facts)
+    assert asked["one.example as one.example"] == asked["two.example as two.example"] == 1
+
+
+async def test_on_a_line_that_carries_no_quic_sites_are_soon_left_alone(
+    store: Store, autojump_clock: trio.testing.MockClock
+) -> None:
+    country = Country(dict.fromkeys(("one.example", "two.example", "old.example", "dull.example"), (SILENT, SILENT)))
+    seen = await measured(store, country, ONE, TWO, OLD, concurrency=1)
+    assert outcomes(seen) == {ONE: "ok", TWO: "ok", OLD: "ok"}
+    assert "quic" not in layers(seen, OLD) and not over_quic(seen.facts)["old.example as old.example"]
+    assert [d.because for _, d in of_kind(seen.facts, Skipped) if d.step == "quic"] == ["unanswered"]
 
 
 async def test_nobody_else_to_ask(store: Store, autojump_clock: trio.testing.MockClock) -> None:

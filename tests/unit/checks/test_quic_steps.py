@@ -8,7 +8,7 @@ import pytest
 
 from probe.checks import CHECKS, Question
 from probe.checks.quic.announced import announced_port
-from probe.model.kinds import ControlAsk
+from probe.model.kinds import ControlAsk, LineState, TcpConnect
 from probe.model.step import AskControl, AskLine, Lookup, QuicWalk, Step, Walk
 from probe.model.target import parse_target
 from probe.verdict.case import Case, Control
@@ -111,6 +111,21 @@ def test_where_tls_is_shut_the_controls_word_is_taken() -> None:
     assert over_quic(asked(here, side(name=CONTROL))) == [(SITES[0], "site.example", 1)]
 
 
+def test_the_controls_word_is_not_taken_while_our_own_handshakes_go_on() -> None:
+    here = side(met="tls reset", addresses=SITES[:1])
+    here.lookup("system", "A", SITES[1])
+    here.add(TcpConnect(), "tcp.connect", ip=SITES[1], port=443)
+    assert over_quic(asked(here, side(name=CONTROL))) == []
+
+
+def test_an_address_that_proves_itself_later_changes_nothing_that_was_asked() -> None:
+    here = side(met="tls reset", addresses=SITES[:2])
+    first = [s for s in asked(here, side(name=CONTROL)) if isinstance(s, QuicWalk)]
+    here.quic(SITES[0], "timeout")
+    here.walk(SITES[1], "shaken", attempt=2)
+    assert set(first) <= set(asked(here, side(name=CONTROL)))
+
+
 def test_what_works_is_left_alone() -> None:
     here = side()
     here.asked(CONTROL)
@@ -137,8 +152,49 @@ def answered(met: str) -> Side:
     return extra
 
 
-def test_what_fails_only_here_is_repeated_and_tried_with_an_innocent_name() -> None:
+Rows = tuple[tuple[str, int, int, int], ...]
+
+
+def looked(here: Side, quic: Rows = ()) -> Side:
+    """The same after a look at the line, with what it found over QUIC."""
+    here.add(LineState(quic=quic), "line.state", why="beside try 1: quic.handshake generic_timeout_error")
+    return here
+
+
+def test_the_line_is_looked_at_before_anything_is_tried_again() -> None:
     steps = asked(failing(), side(name=CONTROL), answered("shaken"))
+    assert over_quic(steps) == [(SITES[0], "site.example", 1)]
+    assert [s.attempt for s in steps if isinstance(s, AskLine)] == [1]
+
+
+@pytest.mark.parametrize(
+    "quic,shut",
+    [
+        ((("canaries", 4, 1, 0),), True),
+        ((("canaries", 4, 2, 0), ("others", 4, 1, 0)), True),
+        ((("others", 4, 3, 0),), True),
+        ((("others", 4, 2, 0),), False),
+        ((("canaries", 4, 2, 0), ("others", 4, 9, 1)), False),
+        ((("canaries", 4, 2, 1),), False),
+        ((("canaries", 6, 2, 0),), False),
+        ((), False),
+    ],
+)
+def test_a_line_that_carries_quic_to_nobody_is_not_waited_for(quic: Rows, shut: bool) -> None:
+    steps = asked(looked(failing(), quic), side(name=CONTROL), answered("shaken"))
+    assert (over_quic(steps) == [(SITES[0], "site.example", 1)]) is shut
+    assert ((SITES[0], "www.example.org", 1) in over_quic(steps)) is not shut
+
+
+def test_what_was_reached_over_quic_itself_shows_that_the_line_carries_it() -> None:
+    here = failing(addresses=SITES)
+    here.quic(SITES[0], "shaken", trial=True)
+    steps = asked(looked(here, (("canaries", 4, 2, 0),)), side(name=CONTROL), answered("shaken"))
+    assert (SITES[0], "site.example", 2) in over_quic(steps)
+
+
+def test_what_fails_only_here_is_repeated_and_tried_with_an_innocent_name() -> None:
+    steps = asked(looked(failing()), side(name=CONTROL), answered("shaken"))
     assert (SITES[0], "site.example", 2) in over_quic(steps)
     assert [(ip, n) for ip, sni, n in over_quic(steps) if sni == "www.example.org"] == [(SITES[0], 1), (SITES[0], 2)]
     assert [s.attempt for s in steps if isinstance(s, AskLine)] == [1]
@@ -164,7 +220,7 @@ def test_our_own_failure_is_no_reason_to_ask() -> None:
 
 
 def test_where_trials_fail_too_an_innocent_name_goes_first_to_a_fresh_address() -> None:
-    here = failing(addresses=SITES)
+    here = looked(failing(addresses=SITES))
     here.quic(SITES[0], "timeout", times=2, trial=True)
     fresh = [s for s in over_quic(asked(here, side(name=CONTROL), answered("shaken"))) if s[0] == SITES[1]]
     assert fresh == [(SITES[1], "www.example.org", 1), (SITES[1], "www.example.org", 2), (SITES[1], "", 1)]
@@ -177,7 +233,7 @@ def test_where_trials_fail_too_an_innocent_name_goes_first_to_a_fresh_address() 
 
 
 def test_where_trials_pass_no_fresh_address_is_used() -> None:
-    here = failing(addresses=SITES)
+    here = looked(failing(addresses=SITES))
     here.quic(SITES[0], "shaken", times=2, trial=True)
     assert {ip for ip, _, _ in over_quic(asked(here, side(name=CONTROL), answered("shaken")))} == {SITES[0]}
 

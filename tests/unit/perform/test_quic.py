@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import trio
@@ -28,13 +29,13 @@ GOOD = QuicHello(chain=(b"leaf", b"issuer"), says=(ResponseHead(200, HTML), b"<t
 
 async def walked(
     hello: QuicHello | None, step: QuicWalk = STEP, trust: Verdict | None = None, limits: Limits = QUICK,
-    policy: Policy = ANYWHERE, net: FakeNet | None = None,
+    policy: Policy = ANYWHERE, net: FakeNet | None = None, **more: Any,
 ) -> tuple[Facts, FakeNet]:  # fmt: skip
     net = net or FakeNet()
     if hello is not None:
         net.quic[IP, 443] = {NAME: hello}
     facts = Facts()
-    await perform_quic(step, world_of(net, trust, limits, policy), facts)
+    await perform_quic(step, replace(world_of(net, trust, limits, policy), **more), facts)
     return facts, net
 
 
@@ -104,6 +105,12 @@ async def test_where_the_extra_is_missing_it_is_skipped() -> None:
     draft, skipped = facts.one(Skipped)
     assert (draft.failure, skipped.step, skipped.because) == ("skipped", "quic", "not_supported")
     assert not net.asked
+
+
+async def test_a_line_that_leaves_quic_unanswered_is_not_asked() -> None:
+    net = FakeNet()
+    facts, _ = await walked(GOOD, net=net, is_quic_shut=lambda ip: ip == STEP.ip)
+    assert facts.one(Skipped)[1].because == "unanswered" and not net.asked
 
 
 @pytest.mark.parametrize("policy,because", [(Policy(ports=frozenset({80})), "port")])
