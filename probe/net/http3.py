@@ -16,13 +16,15 @@ from aioquic.quic.events import QuicEvent, StreamDataReceived, StreamReset
 
 from probe.net.base import Failure, ResponseHead
 from probe.net.classify import classify
-from probe.net.quicheld import HeldQuic
+from probe.net.quicheld import IDLE, HeldQuic
 from probe.wire.quic import H3_NO_ERROR, close_name
 
 CLOSED = Failure("interrupted", "closed")
 TOO_LARGE = Failure("http_body_too_large", "header or framing")
 # Beside a head: the peer's settings, its own header table's stream, frames of other kinds.
 BESIDE_HEAD = 131_072
+# What a header counts besides its bytes (RFC 9114 section 4.2.2): one byte on the wire may stand for a whole header.
+ENTRY = 32
 
 
 class _Framing(H3Connection):
@@ -44,13 +46,14 @@ class HeldHttp3:
         self._stream = -1
         self._parts: deque[ResponseHead | bytes] = deque()
         self._failure: Failure | None = None
-        self._room = self._most = 0
+        self._cap = self._room = self._most = 0
         self._head = False
         self.ended: str | None = None
 
     async def ask(self, headers: tuple[tuple[bytes, bytes], ...], header_cap: int) -> Failure | None:
         """See `base.Http3`."""
         await trio.lowlevel.checkpoint()
+        self._cap = header_cap
         self._room = self._most = header_cap + BESIDE_HEAD
         try:
             self._framing = _Framing(self._held.core)
@@ -100,23 +103,30 @@ class HeldHttp3:
     def _take(self, told: H3Event) -> None:
         if not isinstance(told, HeadersReceived | DataReceived) or told.stream_id != self._stream:
             return
-        self._room = self._most
         if isinstance(told, DataReceived):
             if told.data:
-                self._parts.append(told.data)
+                self._keep(told.data)
         elif not self._head:
             self._take_head(told)
         if told.stream_ended and self._head:
             self.ended = "fin"
 
+    def _keep(self, part: ResponseHead | bytes) -> None:
+        """A piece of the answer. Only these set the bounds back."""
+        self._parts.append(part)
+        self._room, self._held.vain = self._most, 0
+
     def _take_head(self, told: HeadersReceived) -> None:
+        if sum(len(name) + len(value) + ENTRY for name, value in told.headers) > self._cap:
+            self._failure = TOO_LARGE
+            return
         status = next((value for name, value in told.headers if name == b":status"), b"")
         number = int(status) if status.isdigit() else 0
         if number >= 200 or told.stream_ended:
             # An interim head (1xx) only says that another one comes.
             self._head = True
             shown = tuple((name, value) for name, value in told.headers if not name.startswith(b":"))
-            self._parts.append(ResponseHead(number, shown))
+            self._keep(ResponseHead(number, shown))
 
     def _closed(self) -> Failure | None:
         """Why nothing more can come; None while it can."""
@@ -124,7 +134,8 @@ class HeldHttp3:
             return CLOSED
         closing = self._held.core.closing()
         if closing is None:
-            return self._held.broken
+            self.ended = "silence" if self._held.core.went_idle else self.ended
+            return IDLE if self._held.core.went_idle else self._held.broken
         self.ended = "close"
         if closing.by_us:
             return Failure("http_request_failed", f"h3:{closing.name}")

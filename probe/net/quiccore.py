@@ -20,6 +20,10 @@ from probe.wire.quic import CONNECTION_REFUSED, V1, alert_of, close_name, versio
 
 WINDOW = 262_144
 MAX_REASON = 200
+# Pieces of a stream that may wait for what comes before them. The window holds about two hundred datagrams, of which no
+# honest path loses every other one; the core walks through all pieces for each new one, so that a peer with thousands
+# of single bytes could stop everything else.
+MAX_PIECES = 256
 # Its complaints about peers are facts of ours, and not for the volunteer's terminal.
 logging.getLogger("quic").setLevel(logging.CRITICAL + 1)
 logging.getLogger("http3").setLevel(logging.CRITICAL + 1)
@@ -40,19 +44,27 @@ class Closing:
 
 
 class Core(QuicConnection):
-    """aioquic's connection, with what it tells nobody: that we were the one who closed, and what it holds inside."""
+    """aioquic's connection, with what it tells nobody: that we were the one who closed, that nothing came for longer
+    than both agreed on (which it tells as a close), and what it holds inside."""
 
     own_close: Closing | None = None
+    went_idle: bool = False
 
     def close(self, error_code: int = 0, frame_type: int | None = None, reason_phrase: str = "") -> None:
         """Called by the core itself where the peer broke the rules."""
         self.own_close = self.own_close or Closing(True, int(error_code), frame_type is None, reason_phrase)
         super().close(error_code, frame_type, reason_phrase)
 
+    def handle_timer(self, now: float) -> None:
+        """Without an end before, an end by timer is that of patience."""
+        ended = self._close_event is not None
+        super().handle_timer(now)
+        self.went_idle = self.went_idle or (not ended and self._close_event is not None and self.own_close is None)
+
     def closing(self) -> Closing | None:
         """The CONNECTION_CLOSE that was received or sent, known before the time of draining is over."""
         told: ConnectionTerminated | None = self._close_event
-        if self.own_close is not None or told is None:
+        if self.own_close is not None or told is None or self.went_idle:
             return self.own_close
         return Closing(False, int(told.error_code), told.frame_type is None, told.reason_phrase[:MAX_REASON])
 
@@ -60,6 +72,11 @@ class Core(QuicConnection):
         """The ClientHello about to be sent, behind a record header as TCP would carry it."""
         message = bytes(self._crypto_streams[tls.Epoch.INITIAL].sender._buffer)
         return b"\x16\x03\x01" + len(message).to_bytes(2, "big") + message
+
+    def is_scattered(self) -> bool:
+        """Some stream came in more loose pieces than any honest peer sends."""
+        streams = (*self._crypto_streams.values(), *self._streams.values())
+        return any(len(stream.receiver._ranges) > MAX_PIECES for stream in streams)
 
     def chain(self) -> tuple[bytes, ...]:
         """The peer's certificates (DER, leaf first); empty where none came."""

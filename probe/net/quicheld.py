@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import socket
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import trio
 from aioquic.quic.events import HandshakeCompleted, QuicEvent
@@ -20,21 +23,25 @@ from probe.net.errqueue import QueuedError, read_errors
 from probe.net.quiccore import Closing, Core, close_failure
 from probe.wire.quic import V1, alert_of, read_header, version_name
 
+T = TypeVar("T")
 UNSENDABLE = Failure("skipped", "unsendable_name")
 INCOMPATIBLE = "quic_incompatible_version"
 REFUSALS = 2
 # How long a true answer may still come after refusals. Seconds.
 LINGER_S = 0.15
-# A handshake's flights are a few datagrams; what floods us is no handshake.
-FLOOD_BYTES = 262_144
+# A handshake's flights are a few datagrams; what floods us is no handshake. Afterwards, so much may come without one
+# piece of an answer: four times the window, for what is lost and sent again.
+FLOOD_BYTES, FLOOD_LATER = 262_144, 1_048_576
 AT_ONCE = 64
+IDLE = Failure("generic_timeout_error", "idle")
 # Windows reports an ICMP "port unreachable" for an earlier datagram as a reset of the socket.
 _UDP_WORDS = {"WSAECONNRESET": "connection_refused"}
 
 
 @dataclass(slots=True)
 class HeldQuic:
-    """One connection and its socket. Times are on trio's clock (seconds) but for those called `_us`."""
+    """One connection and its socket. Times are on trio's clock (seconds) but for those called `_us`. `vain` counts the
+    bytes that came since anything useful did; whoever reads an answer sets it back."""
 
     clock: Clock
     sock: socket.socket
@@ -55,6 +62,7 @@ class HeldQuic:
     bytes_in: int = 0
     first_flight: int = 0
     first_us: int | None = None
+    vain: int = 0
     _began_us: int = 0
     _heard_s: float = 0.0
     _refused_s: float = float("inf")
@@ -92,7 +100,7 @@ class HeldQuic:
         self._take_all()
         now = trio.current_time()
         if timer_s is not None and now >= timer_s and not self.broken:
-            self.core.handle_timer(now)
+            self._drive(partial(self.core.handle_timer, now))
         self._sort_events()
 
     def over(self) -> Failure | None:
@@ -102,7 +110,7 @@ class HeldQuic:
         if self.versions and V1 not in self.versions and not self.keys_agreed():
             return Failure("quic_incompatible_version", ",".join(version_name(v) for v in self.versions))
         closing = self.core.closing()
-        return close_failure(closing) if closing else None
+        return close_failure(closing) if closing else IDLE if self.core.went_idle else None
 
     def keys_agreed(self) -> bool:
         """A server's hello was read."""
@@ -112,12 +120,20 @@ class HeldQuic:
         """Tell the peer that we are done, and close the socket. Twice is fine."""
         if self.sock.fileno() < 0:
             return
-        self.core.close(error_code=code)
+        self._drive(partial(self.core.close, code))
         self._send_all()
         self.sock.close()
 
+    def _drive(self, call: Callable[[], T]) -> T | None:
+        """Let the core work. Whatever a hostile peer makes it raise, at once or later, is evidence."""
+        try:
+            return call()
+        except Exception as error:  # noqa: BLE001
+            self.broken = self.broken or classify(error)
+            return None
+
     def _send_all(self) -> None:
-        for data, _ in self.core.datagrams_to_send(now=trio.current_time()):
+        for data, _ in self._drive(partial(self.core.datagrams_to_send, trio.current_time())) or ():
             for _ in range(REFUSALS):
                 # A pending ICMP error of an earlier datagram is reported by the send instead: then send again.
                 try:
@@ -133,6 +149,8 @@ class HeldQuic:
 
     def _take_all(self) -> None:
         for _ in range(AT_ONCE):
+            if self.broken:
+                return
             try:
                 data = self.sock.recv(65536)
             except BlockingIOError:
@@ -150,20 +168,24 @@ class HeldQuic:
             self.first_us = self.clock.mono_us() - self._began_us
         self.datagrams_in += 1
         self.bytes_in += len(data)
+        self.vain += len(data)
         if not self.shaken:
             self._look_at(data)
-        try:
-            self.core.receive_datagram(data, self.peer, now=self._heard_s)
-        except Exception as error:  # noqa: BLE001 - whatever a hostile datagram makes the core raise is evidence
-            self.broken = classify(error)
+        self._drive(partial(self.core.receive_datagram, data, self.peer, self._heard_s))
+        if self.core.is_scattered():
+            self._break("scattered")
+        elif self.vain > (FLOOD_LATER if self.shaken else FLOOD_BYTES):
+            self._break("flood")
+
+    def _break(self, raw: str) -> None:
+        """The peer wastes our time."""
+        self.broken = self.broken or Failure("http_request_failed" if self.shaken else "ssl_failed_handshake", raw)
 
     def _look_at(self, data: bytes) -> None:
         header = read_header(data)
         if header is not None and header.dcid == self.core.host_cid:
             self.retry = self.retry or header.kind == "retry"
             self.versions = self.versions or header.versions
-        if self.bytes_in > FLOOD_BYTES:
-            self.broken = Failure("ssl_failed_handshake", "flood")
 
     def _sort_events(self) -> None:
         while (event := self.core.next_event()) is not None:

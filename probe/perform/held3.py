@@ -83,7 +83,7 @@ class Exchange3:
             return "time"
         if self.ended is None or self.head is None:
             return None
-        return "stall" if self.ended is DEADLINE else "cut"
+        return "stall" if self.ended.word == DEADLINE.word else "cut"
 
     @property
     def stream_ended(self) -> str | None:

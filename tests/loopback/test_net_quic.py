@@ -42,10 +42,12 @@ def hello_page(request: Request) -> Response:
 
 
 @asynccontextmanager
-async def serving(identity: Identity | None = None, handler: Handler = hello_page) -> AsyncIterator[int]:
+async def serving(
+    identity: Identity | None = None, handler: Handler = hello_page, kind: type[Http3Server] = Http3Server
+) -> AsyncIterator[int]:
     """The port of an HTTP/3 server that gives every name the same identity."""
     with udp_socket(HOST, 0) as sock:
-        server = Http3Server(sock, lambda name, local: identity or Identity(pem()), handler)
+        server = kind(sock, lambda name, local: identity or Identity(pem()), handler)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(server.run)
             yield sock.getsockname()[1]

@@ -128,15 +128,21 @@ class Reader:
 def forged_close(datagram: bytes, code: int = 0) -> bytes | None:
     """What an injector answers to a client's Initial: one from "the server" with a CONNECTION_CLOSE in it. None for
     what is no Initial."""
+    return forged(datagram, bytes((_CLOSE, code, 0, 0)))
+
+
+def forged(datagram: bytes, frames: bytes, number: int = 0) -> bytes | None:
+    """An Initial from "the server" with any frames, as whoever saw the client's can make it; `number` below 256. None
+    for what is no Initial."""
     seen = open_initial(datagram)
     if seen is None:
         return None
     key, iv, protection = initial_keys(seen.dcid, b"server in")
-    frames = bytes((_CLOSE, code, 0, 0)).ljust(64, b"\0")
-    number, length = b"\0", 1 + len(frames) + _TAG
+    frames = frames.ljust(64, b"\0")
+    length = 1 + len(frames) + _TAG
     ids = bytes((len(seen.scid),)) + seen.scid + bytes((len(seen.dcid),)) + seen.dcid
-    header = b"\xc0" + _V1 + ids + b"\0" + (0x4000 | length).to_bytes(2, "big") + number
-    body = AESGCM(key).encrypt(iv, frames, header)
+    header = b"\xc0" + _V1 + ids + b"\0" + (0x4000 | length).to_bytes(2, "big") + bytes((number,))
+    body = AESGCM(key).encrypt(iv[:-1] + bytes((iv[-1] ^ number,)), frames, header)
     mask = Cipher(algorithms.AES(protection), modes.ECB()).encryptor().update(body[3:19])
     first = bytes((header[0] ^ mask[0] & 0x0F,))
-    return first + header[1:-1] + bytes((number[0] ^ mask[1],)) + body
+    return first + header[1:-1] + bytes((number ^ mask[1],)) + body

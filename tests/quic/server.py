@@ -33,14 +33,15 @@ _CONTROL = 64
 @dataclass(frozen=True)
 class Identity:
     """What a name is served with: PEM of key, leaf and chain. `refuse` closes with that error code instead, and
-    `silent` answers nothing at all."""
+    `silent` answers nothing at all; `idle_s` is how long it waits for the other end."""
 
     pem: bytes = b""
     refuse: int | None = None
     silent: bool = False
+    idle_s: float = 60.0
 
     def configuration(self) -> QuicConfiguration:
-        made = QuicConfiguration(is_client=False, alpn_protocols=["h3"])
+        made = QuicConfiguration(is_client=False, alpn_protocols=["h3"], idle_timeout=self.idle_s)
         key, _, certificates = self.pem.partition(b"-----END PRIVATE KEY-----\n")
         made.private_key = load_pem_private_key(key + b"-----END PRIVATE KEY-----\n")
         made.certificate, *made.certificate_chain = load_pem_x509_certificates(certificates)
