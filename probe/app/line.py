@@ -27,8 +27,8 @@ NOWHERE = ".invalid"
 # Pages of other targets that are remembered by how fast they came: so many, and for so long.
 TRANSFERS, TRANSFERS_S = 12, 180.0
 DATED = ("expired", "not_yet_valid")
-# A line on which so many hosts in a row, a canary among them, left QUIC unanswered (or twice as many without one) is
-# not asked for so long: most sites announce HTTP/3, and each of them would wait in vain.
+# A line on which so many hosts, a canary among them, left QUIC unanswered (or twice as many, where no canary speaks it)
+# and none answered is not asked for so long: most sites announce HTTP/3, and each of them would wait in vain.
 QUIC_SILENT, QUIC_SILENT_S = 3, 600.0
 
 
@@ -91,6 +91,7 @@ class LineWatch:
     _moved: deque[tuple[int, str, tuple[int, int, int]]] = field(default_factory=lambda: deque(maxlen=4 * TRANSFERS))
     _quic: dict[tuple[str, int], bool] = field(default_factory=dict)
     _unanswered: dict[int, dict[str, int]] = field(default_factory=lambda: {4: {}, 6: {}})
+    _answered_us: dict[int, int] = field(default_factory=dict)
     _ipv6: bool | None = None
     _control: bool | None = None
     _lag_us: int = 0
@@ -148,16 +149,20 @@ class LineWatch:
             return
         self._quic[who, version] = self._quic.get((who, version), False) or o.failure is None
         if o.failure is None:
-            self._unanswered[version].clear()
+            self._answered_us[version] = self.now_us()
         else:
             self._unanswered[version][who] = self.now_us()
 
     def is_quic_shut(self, ip: str) -> bool:
-        """Nobody has answered over QUIC in the IP version of that address lately."""
-        silent = self._unanswered[6 if is_ipv6(ip) else 4]
+        """Nobody has answered over QUIC in the IP version of that address lately, and no canary in the whole run: sites
+        in a row may be blocked, canaries are not."""
+        version = 6 if is_ipv6(ip) else 4
+        canaries = [reached for (who, at), reached in self._quic.items() if at == version and who in self.names]
         oldest = self.now_us() - int(QUIC_SILENT_S * 1e6)
-        lately = {who for who, at in silent.items() if at >= oldest}
-        return len(lately) >= (QUIC_SILENT if lately & self.names else 2 * QUIC_SILENT)
+        if any(canaries) or self._answered_us.get(version, oldest) > oldest:
+            return False
+        lately = sum(at >= oldest for at in self._unanswered[version].values())
+        return lately >= (QUIC_SILENT if canaries else 2 * QUIC_SILENT)
 
     def _note_lookup(self, who: str, o: Observation, detail: DnsLookup) -> None:
         given = answer_addresses(detail) if accepted(detail) else ()

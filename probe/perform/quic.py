@@ -23,6 +23,7 @@ from probe.perform.fetch import (
 from probe.perform.held3 import Exchange3
 from probe.perform.walk import CERTIFICATE, distinct, draft_of, verify
 from probe.perform.world import Emit, World
+from probe.verdict.read import TRIAL
 from probe.wire.content import decode_content
 from probe.wire.http1 import header_texts, request_headers
 from probe.wire.tls import ja4
@@ -38,7 +39,8 @@ async def perform_quic(step: QuicWalk, world: World, emit: Emit) -> None:
     why_not = world.policy.allows(step.ip, step.port)
     if why_not is None and not world.net.speaks_quic:
         why_not = f"not_supported: {MISSING}"
-    if why_not is None and world.is_quic_shut(step.ip):
+    is_first = step.attempt == 1 and not step.why.startswith(TRIAL)
+    if why_not is None and is_first and world.is_quic_shut(step.ip):
         why_not = "unanswered"
     if why_not is not None:
         because, _, note = why_not.partition(": ")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from probe.model.kinds import LineState
 
-# So many other targets without one answer stand for canaries, where no canary speaks HTTP/3.
-ENOUGH = 3
-
 
 def is_ipv6(ip: str) -> bool:
     return ":" in ip
@@ -20,11 +17,10 @@ def carries(state: LineState, ipv6: bool) -> bool | None:
 
 
 def is_shut(state: LineState, ipv6: bool) -> bool:
-    """Nobody at all answered over that IP version, a canary among them or several other targets: further tries would
-    only make a volunteer wait, since no rule would hold them against anybody."""
+    """Nobody at all answered over that IP version, a canary among them: further tries would only make a volunteer wait,
+    since no rule would hold them against anybody. Other targets alone are no such sign: all of them may be blocked."""
     counts = _counts(state, ipv6)
-    silent = any(tried >= (1 if whom == "canaries" else ENOUGH) for whom, tried, _ in counts)
-    return silent and not any(reached for _, _, reached in counts)
+    return any(whom == "canaries" for whom, _, _ in counts) and not any(reached for _, _, reached in counts)
 
 
 def _counts(state: LineState, ipv6: bool) -> list[tuple[str, int, int]]:

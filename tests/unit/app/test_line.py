@@ -119,6 +119,7 @@ STRANGERS = tuple(str(n) * 32 for n in range(3, 9))
         ([over_quic(name, "network_unreachable") for name in (CANARY, *STRANGERS)], False),
         ([over_quic(name, ip="2001:db8::1") for name in (CANARY, *STRANGERS)], False),
         ([*(over_quic(name) for name in (CANARY, *STRANGERS)), over_quic(STRANGERS[1], None)], False),
+        ([over_quic(STRANGERS[0], None), *(over_quic(name) for name in (CANARY, *STRANGERS))], False),
     ],
 )
 def test_a_line_that_leaves_quic_unanswered(facts: list[Observation], shut: bool) -> None:
@@ -130,9 +131,19 @@ def test_a_line_that_leaves_quic_unanswered(facts: list[Observation], shut: bool
 
 def test_after_a_while_it_is_tried_again() -> None:
     now = [0.0]
-    line = LineWatch(REFERENCE, lambda: int(now[0] * 1e6))
+    line = LineWatch(REFERENCE, lambda: int(now[0] * 1e6), canaries={})
     for name in STRANGERS:
         line.note(over_quic(name))
     assert line.is_quic_shut("192.0.2.9")
     now[0] = QUIC_SILENT_S + 1
+    assert not line.is_quic_shut("192.0.2.9")
+
+
+def test_where_a_canary_answered_sites_in_a_row_are_no_sign_of_the_line() -> None:
+    now = [0.0]
+    line = LineWatch(REFERENCE, lambda: int(now[0] * 1e6), canaries={CANARY: "https://canary.example/"})
+    line.note(over_quic(CANARY, None))
+    now[0] = QUIC_SILENT_S + 1
+    for name in STRANGERS:
+        line.note(over_quic(name))
     assert not line.is_quic_shut("192.0.2.9")

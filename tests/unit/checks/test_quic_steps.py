@@ -172,8 +172,7 @@ def test_the_line_is_looked_at_before_anything_is_tried_again() -> None:
     [
         ((("canaries", 4, 1, 0),), True),
         ((("canaries", 4, 2, 0), ("others", 4, 1, 0)), True),
-        ((("others", 4, 3, 0),), True),
-        ((("others", 4, 2, 0),), False),
+        ((("others", 4, 9, 0),), False),
         ((("canaries", 4, 2, 0), ("others", 4, 9, 1)), False),
         ((("canaries", 4, 2, 1),), False),
         ((("canaries", 6, 2, 0),), False),

@@ -18,6 +18,7 @@ from probe.net.fakequic import FakeHttp3, QuicHello
 from probe.perform import PERFORMERS, perform_quic
 from probe.perform.held3 import Exchange3
 from probe.perform.world import Limits, Policy
+from probe.verdict.read import TRIAL
 from tests.unit.perform.kit import ANYWHERE, QUICK, Facts, Verdict, world_of
 
 IP, NAME = "192.0.2.1", "site.example"
@@ -109,8 +110,14 @@ async def test_where_the_extra_is_missing_it_is_skipped() -> None:
 
 async def test_a_line_that_leaves_quic_unanswered_is_not_asked() -> None:
     net = FakeNet()
-    facts, _ = await walked(GOOD, net=net, is_quic_shut=lambda ip: ip == STEP.ip)
+    facts, _ = await walked(GOOD, replace(STEP, attempt=1), net=net, is_quic_shut=lambda ip: ip == STEP.ip)
     assert facts.one(Skipped)[1].because == "unanswered" and not net.asked
+
+
+@pytest.mark.parametrize("step", [STEP, replace(STEP, attempt=1, sni="www.example.org", why=f"{TRIAL}: x")])
+async def test_what_was_begun_is_not_broken_off(step: QuicWalk) -> None:
+    _, net = await walked(GOOD, step, is_quic_shut=lambda ip: True)
+    assert net.asked
 
 
 @pytest.mark.parametrize("policy,because", [(Policy(ports=frozenset({80})), "port")])
