@@ -6,6 +6,7 @@ addresses and redirects, is said to be unknown.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,8 @@ HANDSHAKE = OPENING + on_the_wire(5_500)
 PAGE = 60_000
 # Addresses walked, pages asked for and hops of a site that is well: www and https cost a redirect now and then.
 ADDRESSES, PAGES, HOPS = 3, 1.5, 1.4
+# Of sites, half announce HTTP/3: an Initial or two each way and the chain, at two addresses, and a page up to its cap.
+HTTP3_SHARE, HANDSHAKE_QUIC = 0.5, 8_000
 # The control's facts, gzipped, and the question.
 CONTROL = 14_000
 # Bytes by a resolver's scheme for A and AAAA together: each over a connection of its own where it has one.
@@ -56,6 +59,8 @@ def expected(prepared: Prepared) -> Expected:
     sealed = sum(url.startswith(("tls://", "https://")) for url in prepared.resolvers)
     service_records = DNS + (DNS + HANDSHAKE if sealed else 0)
     hop = lookups + ADDRESSES * HANDSHAKE + PAGES * PAGE
+    http3 = 2 * HANDSHAKE_QUIC + min(PAGE, Limits().http3_cap) if importlib.util.find_spec("aioquic") else 0
+    hop += HTTP3_SHARE * http3
     per_target = round(HOPS * hop + service_records + 2 * OPENING + CONTROL * len(prepared.helpers))
     canary = HANDSHAKE + 2 * LOOKUP + 2 * DNS
     total = per_target * len(prepared.items) + canary * len(prepared.canaries)

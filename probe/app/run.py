@@ -22,7 +22,8 @@ from probe.app.sitting import Plan, Sitting, Watcher, new_id, utc_text
 from probe.app.unfinished import Unfinished, forget_plan, judge_rest, remember
 from probe.model.vantage import Run, Vantage
 from probe.net.load import Governor
-from probe.net.meter import Meter, MeteredTransport
+from probe.net.meter import Meter
+from probe.net.meterhttp import MeteredTransport
 from probe.net.systemtrust import SystemTrust
 from probe.net.trionet import TrioNet
 from probe.net.trust import ssl_context

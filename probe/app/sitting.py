@@ -137,13 +137,13 @@ class Sitting:
     def __post_init__(self) -> None:
         plan = self.plan
         self._line = LineWatch(self.reference, self.world.net.clock.mono_us)
-        self.world = replace(self.world, is_quic_shut=self._line.is_quic_shut)
         own = tuple(r for r in plan.resolvers if r.startswith(OWN_RESOLVERS)) or plan.resolvers[:1]
         self._canaries = Canaries(plan.canaries, own, self._line, self._ask_canary, plan.resolvers)
         self._known = Known(self.store, plan.archives)
         self._turns = Turns(plan.items, plan.concurrency or self._pace.width)
         self.meter.when_spent = lambda: self.stop.halt("budget")
-        self.world = replace(self.world, net=MeteredNet(self.world.net, self.meter))
+        metered = MeteredNet(self.world.net, self.meter)
+        self.world = replace(self.world, net=metered, is_quic_shut=self._line.is_quic_shut)
 
     @property
     def ended(self) -> str | None:

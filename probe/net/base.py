@@ -137,7 +137,13 @@ class Http3(Protocol):
 
     @property
     def ended(self) -> str | None:
-        """How it ended, as far as we read: fin, reset (of the stream), close (of the connection), or None."""
+        """How it ended, as far as we read: fin, reset (of the stream), close or silence (of the connection), or
+        None."""
+        ...
+
+    @property
+    def moved(self) -> tuple[int, int]:
+        """Datagrams, and bytes in them, that the connection has moved both ways so far, its handshake included."""
         ...
 
     def close(self) -> None:

@@ -50,10 +50,12 @@ class FakeHttp3:
         self.sent: tuple[tuple[bytes, bytes], ...] = ()
         self.ended: str | None = None
         self.closed = False
+        self.moved = (0, 0)
         self._parts = list(says)
 
     async def ask(self, headers: tuple[tuple[bytes, bytes], ...], header_cap: int) -> Failure | None:
         await trio.lowlevel.checkpoint()
+        self._count(sum(len(name) + len(value) for name, value in headers))
         self.sent = headers
         return None
 
@@ -64,7 +66,12 @@ class FakeHttp3:
             await trio.sleep_forever()
         if not part:
             self.ended = "fin"
+        self._count(len(part) if isinstance(part, bytes) else 0)
         return part
+
+    def _count(self, size: int) -> None:
+        datagrams, moved = self.moved
+        self.moved = datagrams + 1, moved + size
 
     def close(self) -> None:
         self.closed = True

@@ -76,6 +76,12 @@ class HeldHttp3:
             if self._failure is None:
                 await self._held.turn()
 
+    @property
+    def moved(self) -> tuple[int, int]:
+        """See `base.Http3`."""
+        held = self._held
+        return held.datagrams_in + held.datagrams_out, held.bytes_in + held.bytes_out
+
     def close(self) -> None:
         """See `base.Http3`."""
         self._held.send_close(H3_NO_ERROR)

@@ -8,13 +8,28 @@ is kept on average: a page may come faster, then the next connection waits until
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from dataclasses import replace
 
-import httpx
 import trio
 
 from probe.model.kinds import TcpInfo
-from probe.net.base import Clock, Dialed, Echoes, Failure, Heard, Net, Resolved, Shaken, Stream, UdpPlan
+from probe.net.base import (
+    Clock,
+    Dialed,
+    Echoes,
+    Failure,
+    Heard,
+    Http3,
+    Net,
+    QuicPlan,
+    QuicShaken,
+    Resolved,
+    ResponseHead,
+    Shaken,
+    Stream,
+    UdpPlan,
+)
 
 # What one connection may bring at most: a body up to its cap, header, certificates, framing
 # (`probe.perform.world.Limits`).
@@ -26,6 +41,8 @@ DEPOSIT = 24_000
 _SEGMENT, _TCP_HEADER, _UDP_HEADER = 1_448, 52, 28
 # Opening and closing: three segments each way at least.
 OPENING = 6 * _TCP_HEADER
+# An Initial fills a datagram (RFC 9000 section 14.1); one that is broken off has sent one at least.
+OPENING_QUIC = 1_200 + _UDP_HEADER
 # getaddrinfo tells no sizes: a question and an answer with a few records.
 LOOKUP = 240
 
@@ -143,6 +160,47 @@ class MeteredStream:
             self._meter.release()
 
 
+class MeteredHttp3:
+    """A request over QUIC whose datagrams are charged as they move. The handshake was charged before."""
+
+    def __init__(self, http3: Http3, meter: Meter) -> None:
+        self._http3, self._meter = http3, meter
+        self._charged = http3.moved
+        self._is_open = True
+
+    async def ask(self, headers: tuple[tuple[bytes, bytes], ...], header_cap: int) -> Failure | None:
+        try:
+            return await self._http3.ask(headers, header_cap)
+        finally:
+            self._settle()
+
+    async def receive(self) -> ResponseHead | bytes | Failure:
+        try:
+            return await self._http3.receive()
+        finally:
+            self._settle()
+
+    @property
+    def ended(self) -> str | None:
+        return self._http3.ended
+
+    @property
+    def moved(self) -> tuple[int, int]:
+        return self._http3.moved
+
+    def close(self) -> None:
+        self._http3.close()
+        self._settle()
+        if self._is_open:
+            self._is_open = False
+            self._meter.release()
+
+    def _settle(self) -> None:
+        before, self._charged = self._charged, self._http3.moved
+        datagrams, size = (now - then for now, then in zip(self._charged, before, strict=True))
+        self._meter.charge(size + datagrams * _UDP_HEADER)
+
+
 class MeteredNet:
     """A net that counts, and waits at the door."""
 
@@ -195,40 +253,29 @@ class MeteredNet:
         self.meter.charge(sum(len(d.data) + _UDP_HEADER for d in echoes.datagrams))
         return echoes
 
+    @property
+    def speaks_quic(self) -> bool:
+        return self._net.speaks_quic
+
+    async def shake_quic(
+        self, ip: str, port: int, sni: str | None, alpn: tuple[str, ...], plan: QuicPlan
+    ) -> QuicShaken:
+        await self.meter.admit()
+        shaken: QuicShaken | None = None
+        try:
+            shaken = await self._net.shake_quic(ip, port, sni, alpn, plan)
+        finally:
+            self.meter.charge(OPENING_QUIC if shaken is None else _moved(shaken))
+            if shaken is None or shaken.http3 is None:
+                self.meter.release()
+        if shaken.http3 is None:
+            return shaken
+        return replace(shaken, http3=MeteredHttp3(shaken.http3, self.meter))
+
     async def resolve(self, host: str, ipv6: bool, timeout_s: float) -> Resolved:
         self.meter.charge(LOOKUP)
         return await self._net.resolve(host, ipv6, timeout_s)
 
 
-class MeteredTransport(httpx.AsyncBaseTransport):
-    """httpx's way to a helper, counted: bodies to the byte, headers and TLS by a round figure."""
-
-    # A request's and an answer's headers over HTTP/2, compressed, and TLS records.
-    AROUND = 600
-
-    def __init__(self, inner: httpx.AsyncBaseTransport, meter: Meter) -> None:
-        self._inner, self._meter = inner, meter
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        size = int(request.headers.get("content-length", 0))
-        self._meter.charge(on_the_wire(size) + self.AROUND)
-        response = await self._inner.handle_async_request(request)
-        assert isinstance(response.stream, httpx.AsyncByteStream)
-        response.stream = _Counted(response.stream, self._meter)
-        return response
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-
-class _Counted(httpx.AsyncByteStream):
-    def __init__(self, stream: httpx.AsyncByteStream, meter: Meter) -> None:
-        self._stream, self._meter = stream, meter
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            self._meter.charge(on_the_wire(len(chunk)))
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
+def _moved(shaken: QuicShaken) -> int:
+    return shaken.bytes_in + shaken.bytes_out + (shaken.datagrams_in + shaken.datagrams_out) * _UDP_HEADER

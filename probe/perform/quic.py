@@ -36,7 +36,7 @@ MISSING = "needs the extra `quic`"
 
 async def perform_quic(step: QuicWalk, world: World, emit: Emit) -> None:
     """Take the steps of a walk over QUIC as far as they lead. The connection is closed whatever happens."""
-    why_not = world.policy.allows(step.ip, step.port)
+    why_not = "denied" if world.policy.refuses(step.host) else world.policy.allows(step.ip, step.port)
     if why_not is None and not world.net.speaks_quic:
         why_not = f"not_supported: {MISSING}"
     is_first = step.attempt == 1 and not step.why.startswith(TRIAL)

@@ -26,6 +26,7 @@ from probe.model.step import AskControl, AskLine, Fetch, QuicWalk, Step
 from probe.verdict.case import Case
 from probe.verdict.line import Line
 from probe.verdict.read import TRIAL, Hop, Tried, of_kind, quic_walks_of, walks_of
+from probe.verdict.reference import seen_elsewhere
 
 # Addresses of a host that are asked over QUIC at most: the first of each family.
 ADDRESSES = 2
@@ -132,7 +133,7 @@ def _first_of_families(addresses: Iterable[str]) -> list[str]:
 def _controls(question: Question, case: Case, failing: tuple[QuicWalk, ...]) -> Iterator[Step]:
     """Helpers are asked about the addresses that fail here and that no control has walked over QUIC."""
     there = {(w.host, w.ip, w.port) for c in case.controls for w in quic_walks_of(c.observations)}
-    missing = tuple(e for s in failing if (e := (s.host, s.ip, s.port)) not in there)
+    missing = tuple(e for s in failing if (e := (s.host, seen_elsewhere(s.ip), s.port)) not in there)
     spoken = {d.helper for o, d in of_kind(case.observations, ControlAsk) if not d.endpoints and o.failure is None}
     for helper in question.helpers if missing else ():
         if helper in spoken:

@@ -10,9 +10,20 @@ import trio
 import trio.testing
 
 from probe.model.step import AskBytes
-from probe.net.base import Datagram, Failure, UdpPlan
+from probe.net.base import Datagram, Failure, QuicPlan, QuicShaken, ResponseHead, UdpPlan
 from probe.net.fakenet import FakeNet, FakeStream, Peer
-from probe.net.meter import BODY, DEPOSIT, OPENING, Meter, MeteredNet, MeteredStream, MeteredTransport, on_the_wire
+from probe.net.fakequic import QuicHello
+from probe.net.meter import (
+    BODY,
+    DEPOSIT,
+    OPENING,
+    OPENING_QUIC,
+    Meter,
+    MeteredNet,
+    MeteredStream,
+    on_the_wire,
+)
+from probe.net.meterhttp import MeteredTransport
 from probe.perform.bytes import perform_bytes
 from tests.unit.perform.kit import Facts, world_of
 from tests.unit.scripted import Body
@@ -68,6 +79,46 @@ async def test_datagrams_and_system_lookups_are_charged() -> None:
     assert meter.used == 40 + 28 + 2 * (100 + 28)
     await net.resolve("a.example", False, 5)
     assert meter.used > 400
+
+
+async def test_a_request_over_quic_is_charged_and_given_back() -> None:
+    meter = Meter(budget=BODY)
+    inner = FakeNet()
+    inner.quic[IP, 443] = {"*": QuicHello(says=(ResponseHead(200, ()), b"x" * 4000))}
+    net = MeteredNet(inner, meter)
+    assert net.speaks_quic
+    for _ in range(2):
+        used = meter.used
+        shaken = await net.shake_quic(IP, 443, "a.example", ("h3",), QuicPlan())
+        assert shaken.http3 is not None
+        await shaken.http3.ask(((b":path", b"/"),), 1000)
+        while await shaken.http3.receive():
+            pass
+        shaken.http3.close()
+        shaken.http3.close()
+        datagrams, size = shaken.http3.moved
+        assert meter.used - used == size + 28 * datagrams and size > 4000
+
+
+class Endless(FakeNet):
+    """Handshakes over QUIC that never end."""
+
+    async def shake_quic(
+        self, ip: str, port: int, sni: str | None, alpn: tuple[str, ...], plan: QuicPlan
+    ) -> QuicShaken:
+        await trio.sleep_forever()
+        raise AssertionError
+
+
+async def test_a_handshake_over_quic_that_is_broken_off_is_charged_and_given_back(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    meter = Meter(budget=BODY)
+    net = MeteredNet(Endless(), meter)
+    for count in (1, 2):
+        with trio.move_on_after(1):
+            await net.shake_quic(IP, 443, "a.example", ("h3",), QuicPlan())
+        assert meter.used == count * OPENING_QUIC
 
 
 async def test_the_end_of_the_budget_is_told_once() -> None:

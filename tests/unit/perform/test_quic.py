@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trio
 
+from probe.inputs.deny import DenyList
 from probe.model.kinds import HttpFetch, QuicHandshake, Skipped, TlsVerify
 from probe.model.step import Fetch, QuicWalk
 from probe.net.base import Failure, ResponseHead
@@ -124,6 +125,12 @@ async def test_what_was_begun_is_not_broken_off(step: QuicWalk) -> None:
 async def test_the_policy_is_asked_first(policy: Policy, because: str) -> None:
     facts, net = await walked(GOOD, policy=policy)
     assert facts.one(Skipped)[1].because == because and not net.asked
+
+
+async def test_a_denied_name_is_not_asked() -> None:
+    policy = replace(ANYWHERE, denied=DenyList(frozenset({NAME})))
+    facts, net = await walked(GOOD, policy=policy)
+    assert facts.one(Skipped)[1].because == "denied" and not net.asked
 
 
 SIZES = replace(QUICK, http3_cap=1000)
