@@ -15,7 +15,7 @@ from probe.model.target import DEFAULT_PORTS, address_of
 from probe.net.base import Net
 from probe.perform.world import Policy
 from probe.wire.codec import CodecError, decode
-from probe.wire.control import HEALTH_PATH, TRIAL_PORT, SeenClient
+from probe.wire.control import HEALTH_PATH, MAX_TRIAL_PORTS, TRIAL_PORTS, SeenClient
 from probe.wire.facts import load_object
 
 # How long to wait for a helper's greeting, and for its addresses; without them the run goes on. Seconds.
@@ -24,11 +24,11 @@ GREETING_S = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What one helper said: what it sees of us, and its trial port, 0 where it has none."""
+    """What one helper said: what it sees of us, and the ports of its trial doors."""
 
     helper: str
     seen: SeenClient = SeenClient()
-    trial_port: int = 0
+    trial_ports: tuple[int, ...] = ()
 
 
 async def greet(
@@ -47,13 +47,18 @@ async def greet(
             except (httpx.HTTPError, BundleError, CodecError, ValueError):
                 return
             learn(seen.address)
-            port = said.get(TRIAL_PORT, 0)
-            heard[helper] = Greeting(helper, seen, port if isinstance(port, int) and 0 < port < 65536 else 0)
+            heard[helper] = Greeting(helper, seen, _ports(said.get(TRIAL_PORTS)))
 
     async with trio.open_nursery() as nursery:
         for helper in helpers:
             nursery.start_soon(ask, helper)
     return tuple(heard[helper] for helper in helpers if helper in heard)
+
+
+def _ports(said: object) -> tuple[int, ...]:
+    """Those of the ports a helper claims that are ports."""
+    claimed = said[:MAX_TRIAL_PORTS] if isinstance(said, list) else ()
+    return tuple(port for port in claimed if type(port) is int and 0 < port < 65_536)
 
 
 def seen_by(greetings: Iterable[Greeting]) -> SeenClient:
@@ -62,13 +67,13 @@ def seen_by(greetings: Iterable[Greeting]) -> SeenClient:
 
 
 async def find_doors(greetings: Iterable[Greeting], net: Net, policy: Policy) -> tuple[Door, ...]:
-    """Where the helpers take a handshake for any name: their trial ports, and where questions go if that is TLS. An
+    """Where the helpers take any name: their trial ports, and where questions go if that is TLS. An
     address that may not be dialled is none: a helper cannot send us into somebody's private network."""
     found: list[Door] = []
     for greeting in greetings:
         parts = urlsplit(greeting.helper)
         asks = parts.port or DEFAULT_PORTS[parts.scheme]
-        ports = [port for port in (greeting.trial_port, asks if parts.scheme == "https" else 0) if port]
+        ports = [*greeting.trial_ports, *([asks] if parts.scheme == "https" else ())]
         for ip in await _addresses(parts.hostname or "", net) if ports else ():
             found += [door for port in dict.fromkeys(ports) if _may_be_dialled(door := Door(ip, port, asks), policy)]
     return tuple(found)

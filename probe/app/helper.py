@@ -27,7 +27,7 @@ from probe.net.trust import TrustStore, load_trust
 from probe.perform.world import Limits, Policy, World
 from probe.serve import Bound, Listen, Tls, serve, serve_until_signal
 from probe.store.sqlite import FLUSH_S, Store
-from probe.wire.control import TRIAL_PORT
+from probe.wire.control import TRIAL_PORTS
 
 # A helper that listens to the whole world by default would be an open door nobody asked for.
 DEFAULT_LISTEN = "127.0.0.1:8765"
@@ -36,11 +36,11 @@ DEFAULT_LISTEN = "127.0.0.1:8765"
 @dataclass(frozen=True, slots=True)
 class HelperWish:
     """The options of `probe helper`, as typed. `system` asks this machine's own resolver as well; `source` is the
-    address of ours to dial from, where there are several; `trial_listen` where the trial door is, if there is one."""
+    address of ours to dial from, where there are several; `trial_listens` where the trial doors are, if any."""
 
     listen: Listen
     tls: Tls | None = None
-    trial_listen: Listen | None = None
+    trial_listens: tuple[Listen, ...] = ()
     ca_files: tuple[Path, ...] = ()
     resolvers: tuple[str, ...] = ()
     db: Path | None = None
@@ -120,8 +120,8 @@ async def _open(ready: ReadyHelper, stack: AsyncExitStack, nursery: trio.Nursery
     net = await TrioNet.start(nursery, source=ready.wish.source)
     clock = net.clock
     health: dict[str, Any] = {}
-    if ready.wish.trial_listen is not None:
-        health[TRIAL_PORT] = await nursery.start(open_door, ready.wish.trial_listen)
+    if ready.wish.trial_listens:
+        health[TRIAL_PORTS] = [await nursery.start(open_door, listen) for listen in ready.wish.trial_listens]
     return Helper(
         world=World(
             net=net, trust=ready.trust, policy=ready.policy, limits=limits or Limits(), system_trust=SystemTrust()

@@ -19,6 +19,7 @@ from probe.app.canaries import Canaries
 from probe.app.controls import Archive, Known
 from probe.app.judge import judge_case, keep_verdict
 from probe.app.line import LineWatch
+from probe.app.pages import PageWatch
 from probe.app.turns import Turns
 from probe.checks import FIELD_CHECKS, Question
 from probe.checks.question import Door
@@ -129,6 +130,7 @@ class Sitting:
     _line: LineWatch = field(init=False)
     _canaries: Canaries = field(init=False)
     _known: Known = field(init=False)
+    _pages: PageWatch = field(init=False)
     _turns: Turns[Item] = field(init=False)
     _pace: Pace = field(default_factory=Pace)
     # Halted when nothing new is to begin: what is taken then is finished without a packet.
@@ -138,6 +140,7 @@ class Sitting:
         plan = self.plan
         self._line = LineWatch(self.reference, self.world.net.clock.mono_us)
         own = tuple(r for r in plan.resolvers if r.startswith(OWN_RESOLVERS)) or plan.resolvers[:1]
+        self._pages = PageWatch(self.reference, self.store, len(plan.items))
         self._canaries = Canaries(plan.canaries, own, self._line, self._ask_canary, plan.resolvers)
         self._known = Known(self.store, plan.archives)
         self._turns = Turns(plan.items, plan.concurrency or self._pace.width)
@@ -246,6 +249,7 @@ class Sitting:
             if not (lost and left and await self._wait_for_line()):
                 break
         took_ms = math.ceil((self.world.net.clock.mono_us() - began) / 1000)
+        self._pages.note_finished()
         self.watcher.finished(item, judgement, measurement, took_ms)
 
     async def _measure(self, item: Item, stop: Stop) -> tuple[Judgement, Measurement]:
@@ -268,7 +272,7 @@ class Sitting:
             scrub=self.scrub,
             controls=self._known.of(item.target, measurement),
             vantage=self.plan.vantage,
-            line=self._line_state,
+            line=partial(self._line_state, item),
             stop=stop,
             watch=partial(self.watcher.stepped, item),
             admit=self._known.admit,
@@ -278,7 +282,7 @@ class Sitting:
         keep_verdict(self.store, judgement)
         return judgement, measurement
 
-    async def _line_state(self, case: Case, again: bool) -> LineState:
+    async def _line_state(self, item: Item, case: Case, again: bool) -> LineState:
         if again:
             await self._canaries.again()
         if self.stop.reason is None and any(
@@ -286,9 +290,18 @@ class Sitting:
         ):
             await self._canaries.over_quic()
         failed = again or any(o.failure not in (None, "skipped", "dns_no_answer") for o in case.observations)
-        return await self._line.state(case.measurement.measurement_id, failed and self.stop.reason is None)
+        strange = not again and self._pages.meet(case)
+        if strange and self.stop.reason is None:
+            # It has nothing more to ask: another takes its place.
+            self._turns.done(item)
+            await self._pages.wait_for_others(self.stop)
+        hear = (failed or strange) and self.stop.reason is None
+        state = await self._line.state(case.measurement.measurement_id, hear)
+        return state if again else self._pages.known_to(case, state)
 
     def _note(self, observation: Observation) -> None:
         self._line.note(observation)
         self._pace.note(observation)
+        if observation.measurement_id in self._line.canaries:
+            self._pages.note_canary(observation)
         self.watcher.noted(observation)

@@ -17,7 +17,7 @@ def trials(helpers: tuple[str, ...]) -> list[str]:
     """One line for each sort of packet. All of them follow an anomaly, and none goes to a stranger."""
     name = Question.__dataclass_fields__["trial_name"].default
     nobody = "the addresses of your helpers, then of the target" if helpers else "an address of the target"
-    doors = "to your helpers' addresses: 5 handshakes, with the target's name and with innocent ones"
+    doors = "to a helper's trial doors: handshakes and plain requests for the target's name and for innocent ones"
     return [
         f"to the target's addresses: handshakes and requests with an innocent name ({name}) in place of its own, or "
         "with none; handshakes with its own name and another ClientHello",

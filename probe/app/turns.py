@@ -46,12 +46,17 @@ class Turns(Generic[T]):
         self._width, self._rest_s = width, rest_s
         self._changed = trio.Event()
         self._closing = False
-        self.under_way = 0
+        self._begun: list[T] = []
 
     @property
     def width(self) -> int:
         """How many may be under way."""
         return self._width
+
+    @property
+    def under_way(self) -> int:
+        """How many are."""
+        return len(self._begun)
 
     @property
     def is_full(self) -> bool:
@@ -74,16 +79,18 @@ class Turns(Generic[T]):
             item = self._ready()
             if item is not None:
                 self._sites[item.target.site].busy = True
-                self.under_way += 1
+                self._begun.append(item)
                 return item
             await self._wait()
         return None
 
     def done(self, item: T) -> None:
-        """It is finished; its site rests."""
+        """It is finished, or has nothing more to ask; its site rests. Said twice, it counts once."""
+        if item not in self._begun:
+            return
+        self._begun.remove(item)
         site = self._sites[item.target.site]
         site.busy, site.rested_at_s = False, trio.current_time() + self._rest_s
-        self.under_way -= 1
         self._wake()
 
     def _ready(self) -> T | None:

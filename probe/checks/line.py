@@ -1,6 +1,6 @@
-"""The line check: is this line alive at all? One dull, steady site (a canary), looked up and shaken hands with; no
-page. Asked again later, its known endpoint is only connected to, beside one lookup; and where it is to be asked over
-QUIC, that is done if its HTTPS record announces HTTP/3."""
+"""The line check: is this line alive at all? One dull, steady site (a canary), looked up and shaken hands with, and its
+front page asked for in the clear. Asked again later, its known endpoint is only connected to, beside one lookup; and
+where it is to be asked over QUIC, that is done if its HTTPS record announces HTTP/3."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from probe.checks.question import Question
 from probe.checks.quic.announced import announced_port
 from probe.checks.web.steps import server_name, service_record_resolvers
-from probe.model.step import Lookup, QuicWalk, Step, Walk
+from probe.model.step import Fetch, Lookup, QuicWalk, Step, Walk
+from probe.model.target import build_url
 from probe.verdict.case import Case
 from probe.verdict.read import addresses_of
 
@@ -35,6 +36,10 @@ def next_steps(question: Question, case: Case) -> Iterator[Step]:
     for family in ([ip for ip in found if ":" not in ip], [ip for ip in found if ":" in ip]):
         for ip in family[:PER_FAMILY]:
             yield Walk(target.host, ip, target.port, sni, why="canary")
+    # Whoever answers in the clear in an innocent site's place does so for everybody on this line.
+    for ip in sorted(found, key=lambda ip: ":" in ip)[:1]:
+        page = Fetch(build_url("http", target.host, 80, "/", ""))
+        yield Walk(target.host, ip, 80, None, page, why="canary in the clear")
 
 
 def _again(question: Question) -> Iterator[Step]:

@@ -35,6 +35,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("helper", "probe.cli.helper:helper", "Serve a control vantage point."),
     ("collector", "probe.cli.exchange:collector", "Take bundles and databases in."),
     ("targets", "probe.cli.targets:targets", "The lists of what can be measured."),
+    ("candidates", "probe.cli.candidates:candidates", "Unknown pages in the place of several sites."),
     ("schedule", "probe.cli.schedule:schedule", "Measure on a schedule, with the system's own timer."),
     ("forget", "probe.cli.forget:forget", "Delete a run, a target or everything from this machine."),
     ("consent", "probe.cli.consent:consent", "What you agree to before anything is measured."),

@@ -21,8 +21,10 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--tls-key", type=_FILE, metavar="PEM", help="Its key.")
 @click.option(
     "--trial-listen",
+    "trial_listens",
+    multiple=True,
     metavar="HOST:PORT",
-    help="Shake hands for any server name here (443 is best), so that askers can try a stopped name elsewhere.",
+    help="Take any name here (443 and 80 are best), so that askers can try a stopped name elsewhere. Repeatable.",
 )
 @click.option("--ca-file", "ca_files", multiple=True, type=_FILE, metavar="PEM", help="Trust these roots as well.")
 @click.option("--resolver", "resolvers", multiple=True, metavar="URL", help="Instead of the public set. Repeatable.")
@@ -49,7 +51,7 @@ def helper(
     listen: str,
     tls_cert: Path | None,
     tls_key: Path | None,
-    trial_listen: str | None,
+    trial_listens: tuple[str, ...],
     ca_files: tuple[Path, ...],
     resolvers: tuple[str, ...],
     no_system_resolver: bool,
@@ -72,7 +74,7 @@ def helper(
         HelperWish(
             listen=parse_listen(listen),
             tls=Tls(tls_cert, tls_key) if tls_cert and tls_key else None,
-            trial_listen=parse_listen(trial_listen) if trial_listen else None,
+            trial_listens=tuple(map(parse_listen, trial_listens)),
             ca_files=ca_files,
             resolvers=resolvers,
             db=db,

@@ -12,11 +12,12 @@ import click
 from click.core import ParameterSource
 
 from probe.app.announce import announce, announced_text
+from probe.app.candidates import find_candidates, in_words
 from probe.app.consent import require_consent
 from probe.app.diff import chain_of, news, outcome_of
 from probe.app.lock import BusyError
 from probe.app.look import looking
-from probe.app.prepare import prepare
+from probe.app.prepare import Prepared, prepare
 from probe.app.run import carry_out
 from probe.app.unfinished import conclude, go_on
 from probe.app.wanted import Wanted
@@ -113,8 +114,18 @@ def run(
         _tell_news(prepared.db, outcome.run_id)
     else:
         watcher.summarise(outcome)
+        if not as_json:
+            _tell_unknown(prepared, outcome.run_id)
     sys.stdout.flush()
     ctx.exit(130 if outcome.interrupted else 1 if prepared.problems or outcome.incomplete else 0)
+
+
+def _tell_unknown(prepared: Prepared, run_id: str) -> None:
+    """Unknown pages that came in the place of several sites, if there were any."""
+    with looking(prepared.db) as store:
+        unknown = in_words(find_candidates(store, prepared.reference, run_id))
+    if unknown:
+        click.echo(safe(unknown), err=True)
 
 
 def _tell_news(db: Path, run_id: str) -> None:

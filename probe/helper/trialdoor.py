@@ -1,9 +1,10 @@
-"""The helper's trial door: a port of its own that shakes hands for any server name, and does nothing else.
+"""The helper's trial door: a port of its own that shakes hands for any server name, answers any plain request with one
+page, and does nothing else.
 
-A volunteer whose handshake with a site is cut off sends the same name here, and innocent ones before and after. Where
-only that name is cut off again, the path reads names: neither the site nor its address had any part in it. It is a port
-apart, because a censor may keep the door shut for some minutes after such a name (residual blocking), and questions
-must still get through.
+A volunteer whose handshake with a site is cut off, or whose plain request is answered by a stranger, sends the same
+name here, and innocent ones before and after. Where only that name fares so again, the path reads names: neither the
+site nor its address had any part in it. It is a port apart, because a censor may keep the door shut for some minutes
+after such a name (residual blocking), and questions must still get through.
 
 Every name is treated alike: one certificate, made when the helper starts and signed by nobody, since nothing is
 verified here. Nothing is read, kept or logged of a visitor, neither name nor address.
@@ -12,6 +13,7 @@ verified here. Nothing is read, kept or logged of a visitor, neither name nor ad
 from __future__ import annotations
 
 import datetime
+import socket
 import ssl
 import tempfile
 from pathlib import Path
@@ -24,6 +26,7 @@ from cryptography.x509.oid import NameOID
 
 from probe.model.errors import ProbeError
 from probe.serve import Listen, Places
+from probe.wire.door import ANSWER
 
 # How long a visitor may take, handshake and leave included. Seconds.
 VISIT_S = 15.0
@@ -31,6 +34,10 @@ VISIT_S = 15.0
 EACH, MOST = 16, 256
 # The certificate outlives any run of a helper.
 VALID = datetime.timedelta(days=3650)
+# A handshake's first byte (RFC 8446 section 5.1).
+TLS_RECORD = b"\x16"
+# A request is heard to the end of its head, if that comes within so many bytes.
+MOST_HEARD = 16_384
 _PEM = serialization.Encoding.PEM
 
 
@@ -42,7 +49,7 @@ async def open_door(listen: Listen, *, task_status: trio.TaskStatus[int] = trio.
     async def visit(stream: trio.SocketStream) -> None:
         with places.hold(_peer(stream)) as free, trio.move_on_after(VISIT_S):
             if free:
-                await _shake(stream, context)
+                await _take(stream, context)
         # No farewell: it would be waited for.
         stream.socket.close()
 
@@ -65,15 +72,35 @@ def _peer(stream: trio.SocketStream) -> str:
         return ""
 
 
-async def _shake(stream: trio.SocketStream, context: ssl.SSLContext) -> None:
-    """A handshake, then wait for the visitor to leave."""
-    tls = trio.SSLStream(stream, context, server_side=True, https_compatible=True)
+async def _take(stream: trio.SocketStream, context: ssl.SSLContext) -> None:
+    """A handshake or the page, by the visitor's first byte; then wait for the visitor to leave."""
     try:
-        await tls.do_handshake()
-        while await tls.receive_some(4096):
-            pass
-    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        if await stream.socket.recv(1, socket.MSG_PEEK) == TLS_RECORD:
+            tls = trio.SSLStream(stream, context, server_side=True, https_compatible=True)
+            await tls.do_handshake()
+            await _see_off(tls)
+        else:
+            await _answer(stream)
+    except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
         return  # whatever the visitor or the path did to the connection is what the visitor came to see
+
+
+async def _answer(stream: trio.SocketStream) -> None:
+    """The page to a request in the clear, whatever it asks for."""
+    heard = b""
+    while b"\r\n\r\n" not in heard:
+        more = await stream.receive_some(4096)
+        heard += more
+        if not more or len(heard) > MOST_HEARD:
+            return
+    await stream.send_all(ANSWER)
+    await stream.send_eof()
+    await _see_off(stream)
+
+
+async def _see_off(stream: trio.abc.Stream) -> None:
+    while await stream.receive_some(4096):
+        pass
 
 
 def _context() -> ssl.SSLContext:

@@ -188,7 +188,9 @@ class TlsVerify:
 class PageFeatures:
     """Structure of a page, computed where it was fetched so that pages can be compared without their bodies.
     `simhash` is over word shingles of the visible text, `tags` over the tag sequence, both 64 bits in hex;
-    `words` counts visible words. Pure function of the decoded body: see `probe.wire.page`."""
+    `words` counts visible words, `tag_count` tags. `sketch` holds hashes of word shingles, `pointers` of what scripts,
+    pictures, forms and links point at: the smallest few of each, eight hex digits a hash. Pure function of the decoded
+    body: see `probe.wire.page`."""
 
     title: str | None = None
     lang: str | None = None
@@ -197,6 +199,23 @@ class PageFeatures:
     tags: str | None = None
     canonical: str | None = None
     meta_refresh: str | None = None
+    tag_count: int = 0
+    sketch: str | None = None
+    pointers: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PageMet:
+    """A page that was given elsewhere: asked of `host` at `ip`, and what of an `HttpFetch` tells which page it was.
+    `makers` are the traits by which answers to controls name the site's real server: see `probe.verdict.likeness`."""
+
+    host: str
+    ip: str
+    status: int | None = None
+    location: str | None = None
+    body: str | None = None
+    features: PageFeatures | None = None
+    makers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +309,11 @@ class LineState:
     `lookups_*` likewise. `canaries_outdated` showed certificates that our clock calls out of date. `invented` are
     addresses that this line's resolvers gave for a name that cannot exist. `transfers` are pages of other targets that
     came whole or to the cap lately: (bytes, microseconds from the head to the last byte, least round trip). `quic` has
-    rows of whom (canaries, others), the IP version, how many of them were asked over QUIC, and how many answered."""
+    rows of whom (canaries, others), the IP version, how many of them were asked over QUIC, and how many answered.
+
+    Pages in the clear, told with the conclusion: what canaries gave (`pages_canaries`); what was given here for other
+    targets and to none of their controls, where it is like a page of this measurement (`pages_elsewhere`); and what
+    controls were given for this very URL in earlier measurements (`pages_before`)."""
 
     kind: ClassVar[str] = "line.state"
     canaries_tried: int = 0
@@ -317,6 +340,9 @@ class LineState:
     invented: tuple[str, ...] = ()
     transfers: tuple[tuple[int, int, int], ...] = ()
     quic: tuple[tuple[str, int, int, int], ...] = ()
+    pages_canaries: tuple[PageMet, ...] = ()
+    pages_elsewhere: tuple[PageMet, ...] = ()
+    pages_before: tuple[PageMet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

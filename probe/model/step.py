@@ -60,7 +60,8 @@ class Walk:
 class Visit:
     """Try the name `host` at a door of our own helper, `ip`:`port`: the `innocent` names, then the name `tries` times,
     then the first innocent one again; it ends early where an innocent name fails or the name passes. One visit at a
-    time goes to a helper, since a name that was stopped may leave the door shut. `asks` is the port for questions."""
+    time goes to a helper, since a name that was stopped may leave the door shut. `asks` is the port for questions.
+    With a `url`, of plain HTTP, requests are made in place of handshakes: for it, and for the innocent front pages."""
 
     host: str
     ip: str
@@ -68,6 +69,7 @@ class Visit:
     asks: int
     innocent: tuple[str, ...]
     tries: int = 2
+    url: str = ""
     attempt: int = 1
     why: str = field(default="plan", compare=False)
     not_before_s: float = field(default=0.0, compare=False)

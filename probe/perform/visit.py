@@ -11,12 +11,12 @@ from dataclasses import replace
 
 import trio
 
-from probe.model.kinds import Skipped, TlsHandshake
+from probe.model.kinds import HttpFetch, Skipped, TlsHandshake
 from probe.model.observation import Blob, Draft
-from probe.model.step import Visit, Walk
+from probe.model.step import Fetch, Visit, Walk
 from probe.perform.walk import perform_walk
 from probe.perform.world import Emit, World
-from probe.verdict.read import ALIVE_THERE, INNOCENT_THERE, NAMED_THERE
+from probe.verdict.read import ALIVE_THERE, HOST_THERE, INNOCENT_HOST_THERE, INNOCENT_THERE, NAMED_THERE
 
 # Between two tries of the stopped name, and before the innocent one after it. Seconds.
 GAP_S = 1.5
@@ -44,16 +44,18 @@ class _Visitor:
 
     def __init__(self, step: Visit, world: World, emit: Emit) -> None:
         self._step, self._world, self._emit = step, world, emit
+        self._named, self._innocent = (HOST_THERE, INNOCENT_HOST_THERE) if step.url else (NAMED_THERE, INNOCENT_THERE)
 
     async def run(self) -> bool:
         """All stages; True when the door was left shut."""
         for name in self._step.innocent:
-            if not await self._try(name, 1, INNOCENT_THERE):
+            if not await self._try(name, 1, self._innocent):
                 return False
-        if not await self._all_fail():
+        # In the clear an answer may be anybody's, so that all tries are made; a handshake that passes ends it.
+        if not await self._all_fail() and not self._step.url:
             return False
         await trio.sleep(GAP_S)
-        if await self._try(self._step.innocent[0], 2, INNOCENT_THERE):
+        if await self._try(self._step.innocent[0], 2, self._innocent):
             return False
         # Shut, or gone? The helper's other port tells.
         await self._walk(Walk(self._step.host, self._step.ip, self._step.asks, why=ALIVE_THERE), lambda draft: None)
@@ -66,8 +68,8 @@ class _Visitor:
 
         async def one(attempt: int) -> None:
             await trio.sleep((attempt - 1) * GAP_S)
-            if not any(passed):
-                passed.append(await self._try(self._step.host, attempt, NAMED_THERE))
+            if self._step.url or not any(passed):
+                passed.append(await self._try(self._step.host, attempt, self._named))
 
         async with trio.open_nursery() as nursery:
             for attempt in range(1, self._step.tries + 1):
@@ -75,15 +77,20 @@ class _Visitor:
         return not any(passed)
 
     async def _try(self, name: str, attempt: int, why: str) -> bool:
-        """Whether a handshake for that name succeeds here."""
+        """Whether a handshake for that name succeeds here, or a request is answered."""
         passed = False
 
         def look(draft: Draft) -> None:
             nonlocal passed
-            passed = passed or (isinstance(draft.detail, TlsHandshake) and draft.failure is None)
+            shaken = isinstance(draft.detail, TlsHandshake) and draft.failure is None
+            passed = passed or shaken or (isinstance(draft.detail, HttpFetch) and draft.detail.status is not None)
 
-        await self._walk(Walk(self._step.host, self._step.ip, self._step.port, name, None, attempt, why), look)
+        sni, page = (None, Fetch(self._url(name))) if self._step.url else (name, None)
+        await self._walk(Walk(self._step.host, self._step.ip, self._step.port, sni, page, attempt, why), look)
         return passed
+
+    def _url(self, name: str) -> str:
+        return self._step.url if name == self._step.host else f"http://{name}/"
 
     async def _walk(self, walk: Walk, look: Callable[[Draft], None]) -> None:
         def emit(draft: Draft, blobs: tuple[Blob, ...]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from probe.model.outcome import REASON_MEANING
 from probe.model.verdict import LayerVerdict
 from probe.verdict.case import Case
@@ -21,6 +23,7 @@ _WHAT = {
     "bogon": "this line's resolver answered with an address that cannot be the site's ({note})",
     "blockpage": "a known block page answered instead of {host}",
     "other": "a forged answer came for {host} ({note})",
+    "strangers": "this line's resolver answered with an address ({note}) whose page has nothing to do with {host}",
     "nxdomain": "this line's resolver says that {host} does not exist",
     "empty": "this line's resolver has no address for {host}",
     "refused": "{step} was refused",
@@ -43,6 +46,7 @@ _WHAT = {
     "differs": "{host} answered with another page than the control was given",
     "unproven": "the addresses given for {host} are vouched for by nobody",
     "portal": "a login page answered instead of {host}",
+    "everybodys": "a page that innocent sites are answered with too answered instead of {host}",
     "parental": "the page of an opt-in filter answered instead of {host}",
     "error": "{step} failed",
     "throttle": "what comes from {host} crawls ({note})",
@@ -67,8 +71,16 @@ _ENDS = {
 }
 
 
-def explain(case: Case, reference: Reference, findings: Findings, verdict: LayerVerdict) -> str:
-    """The sentence of the headline; `reference` is at hand for names of networks and marks."""
+def explain(
+    case: Case, reference: Reference, findings: Findings, verdict: LayerVerdict, asides: Iterable[str] = ()
+) -> str:
+    """The sentence of the headline, and what any layer has to remark; `reference` is at hand for names of networks and
+    marks."""
+    remarks = "".join(f" {_sentence(aside, '')}" for aside in asides if aside)
+    return _headline(case, findings, verdict) + remarks
+
+
+def _headline(case: Case, findings: Findings, verdict: LayerVerdict) -> str:
     symptom = findings.values.get("symptom", "none")
     step = _STEP[findings.layer].format(host=findings.host)
     told = _WHAT.get(symptom, "{step} failed")
@@ -87,6 +99,8 @@ def explain(case: Case, reference: Reference, findings: Findings, verdict: Layer
     ending = _ENDS["mixed" if mixed else verdict.outcome]
     if verdict.outcome in ("likely_blocked", "impaired"):
         ending = _PARTLY.get(proof, ending)
+    if proof == "several":
+        what += ", with a page that sites which have nothing to do with it were answered with as well"
     because = _BECAUSE.get(f"{findings.layer} {proof}") or _BECAUSE.get(proof, "an artefact proves it.")
     said = _sentence(ending.format(what=what, because=because), findings.host)
     if findings.layer == "quic" and _was_reached(case, findings.host):
@@ -124,10 +138,12 @@ _BECAUSE = {
     "sni": "at the same address a handshake with an innocent name is spared.",
     "host": "at the same address a request for an innocent name is spared.",
     "fingerprint": "the page carries the mark of a public record of block pages.",
+    "http elsewhere": "a helper, asked for the same name, is answered with it too, and not for an innocent name.",
+    "http early": "it came sooner than the server can be reached, and an innocent name there is given another page.",
 }
 
 
 def _sentence(text: str, host: str) -> str:
     # A host name keeps its lower case even at the beginning.
-    text = text if text.startswith(host) else text[0].upper() + text[1:]
+    text = text if host and text.startswith(host) else text[0].upper() + text[1:]
     return text if text.endswith(".") else text + "."

@@ -76,7 +76,7 @@ class Domain:
 class Findings:
     """One layer of one hop: its words, and what stands behind them. `technique` is the deepest path that the symptom
     supports by itself; rules may go deeper where a proof allows it. `located` is the hop at which it is done, where
-    packets with a hop limit told that."""
+    packets with a hop limit told that. `aside` is a remark that belongs in the sentence and decides nothing."""
 
     layer: Layer
     host: str
@@ -89,6 +89,7 @@ class Findings:
     note: str = ""
     about: str = ""
     located: int | None = None
+    aside: str = ""
 
     @property
     def subject(self) -> str:

@@ -12,6 +12,9 @@ from probe.verdict.reference import Fingerprint, Reference
 
 # How much of a body is searched; a notice stands at its top, and expressions stay cheap.
 BODY_SEARCHED = 65536
+# Notices, challenges, portals and parked pages are short: in two languages and with a paragraph of law a notice stays
+# below this many visible words. In a longer page the mark is quoted, as newspapers do.
+NOTICE_WORDS = 300
 # Innocent kinds explain a page away before anything may accuse; parental before blockpage for the same reason.
 ORDER = ("innocent", "refusal", "portal", "parental", "blockpage")
 
@@ -30,9 +33,16 @@ def match_page(
             "header": headers.get(fingerprint.header, ""),
             "location": page.location or "",
         }
-        if in_scope(fingerprint, vantage) and matches(fingerprint, places.get(fingerprint.where, "")):
+        if not in_scope(fingerprint, vantage) or not matches(fingerprint, places.get(fingerprint.where, "")):
+            continue
+        if fingerprint.where != "body" or is_short(page):
             return fingerprint
     return None
+
+
+def is_short(page: HttpFetch) -> bool:
+    """Short enough for a mark in its text to be what the page is there to say."""
+    return page.features is None or page.features.words <= NOTICE_WORDS
 
 
 def match_address(reference: Reference, ip: str, vantage: Vantage | None) -> Fingerprint | None:

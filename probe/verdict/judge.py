@@ -66,7 +66,7 @@ def judge(case: Case, reference: Reference, ruleset: Ruleset) -> Judgement:
         control=case.control_source,
         control_age_s=min((c.age_s for c in case.controls), default=None),
         attempts=_attempts(case, head.findings.host),
-        explanation=explain(case, reference, head.findings, verdict),
+        explanation=explain(case, reference, head.findings, verdict, [d.findings.aside for d in layers]),
         siblings=_siblings(case),
         witness=verdict.witness,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from probe.model.errors import TargetError
-from probe.model.kinds import DnsLookup, HttpFetch, QuicHandshake, TcpConnect, TlsHandshake, TlsVerify
+from probe.model.kinds import DnsLookup, HttpFetch, PageMet, QuicHandshake, TcpConnect, TlsHandshake, TlsVerify
 from probe.model.observation import Observation
 from probe.model.target import Target, address_of, parse_target
 
@@ -26,6 +26,9 @@ INNOCENT = "name trial: an innocent name"
 BELOW = "name trial: a name below it"
 # The host's own name, asked where no resolver answers.
 ASTRAY = "name trial: where no resolver is"
+# Plain requests at our own helper: for the site's name, and for an innocent one.
+HOST_THERE = "name trial: Host header at the helper"
+INNOCENT_HOST_THERE = "name trial: innocent Host at the helper"
 # A question to an address where no resolver answers: whatever comes back was made on the way.
 NOBODY = "nobody://"
 NAMELESS_TRIAL = "name trial: no server name"
@@ -101,10 +104,12 @@ class Hop:
     parent: int | None = None
 
 
-def redirect_target(detail: HttpFetch) -> Target | None:
+def redirect_target(detail: HttpFetch | PageMet) -> Target | None:
     """Where a fetch was sent to, or None when it was not, or to nothing that can be asked. A page over HTTP/3 was asked
     for once more: whatever it says of other pages was said over the older versions already."""
-    if detail.status not in REDIRECTS or not detail.location or detail.protocol == HTTP3:
+    if detail.status not in REDIRECTS or not detail.location:
+        return None
+    if isinstance(detail, HttpFetch) and detail.protocol == HTTP3:
         return None
     try:
         return parse_target(detail.location)

@@ -31,8 +31,10 @@ from probe.wire.facts import ObservationRow, Row, canonical, load_object, parse_
 PROTOCOL = 1
 MEASURE_PATH = "/v1/measure"
 HEALTH_PATH = "/v1/health"
-# In what `HEALTH_PATH` says: the port, at the helper's own addresses, that shakes hands for any server name.
-TRIAL_PORT = "trial_port"
+# In what `HEALTH_PATH` says: ports, at the helper's own addresses, that shake hands for any server name and answer any
+# plain request; so many at most.
+TRIAL_PORTS = "trial_ports"
+MAX_TRIAL_PORTS = 4
 # `GET /v1/bytes/N`: so many bytes without meaning, by which an asker learns how fast its own line is.
 BYTES_PATH = "/v1/bytes"
 MAX_BYTES = 131_072

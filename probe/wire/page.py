@@ -3,12 +3,15 @@
 One pass over at most 256 KiB, never backwards: each search either finds something ahead or ends the pass, so that no
 page, however hostile, costs more than its length. Not a conforming HTML parser and not meant to be: the same bytes
 give the same features, and pages that look alike give features that are alike. Similarity hashes after Charikar's
-simhash (STOC 2002), as used for near-duplicate pages by Manku, Jain and Das Sarma (WWW 2007).
+simhash (STOC 2002), as used for near-duplicate pages by Manku, Jain and Das Sarma (WWW 2007); sketches after Broder's
+resemblance of documents (SEQUENCES 1997): unrelated pages share next to nothing of them, so that a small share says
+that one is made from the other, or both from the same template.
 """
 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import html
 import re
 from collections import Counter
@@ -24,8 +27,15 @@ MAX_WORDS = 8_192
 MAX_TAGS = 8_192
 MAX_TAG_LENGTH = 4_096
 SHINGLE = 3
-# Tags whose attributes are read at most this often: only the first few can matter.
+# A sketch is of longer runs, which two authors hardly ever share. It holds this many hashes of 32 bits, the smallest
+# ones: a resemblance of 0.2 is then seen with five of them.
+LONG_SHINGLE = 5
+SKETCH = 24
+# Tags whose attributes are read at most this often, of each sort: only the first few can matter.
 MAX_ATTRIBUTED = 256
+# Where an element points with what it needs or leads to.
+_POINTERS = {"script": "src", "img": "src", "iframe": "src", "form": "action", "a": "href", "link": "href"}
+MIN_POINTER = 6
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]{0,30})")
 _ATTRIBUTE = re.compile(r"""([a-zA-Z-]{1,30})\s{0,8}=\s{0,8}(?:"([^"]{0,2048})"|'([^']{0,2048})'|([^\s"'>]{1,2048}))""")
 _ABSURD_REFERENCE = re.compile(r"&#[xX]?[0-9a-fA-F]{9,}")
@@ -49,14 +59,18 @@ def page_features(body: bytes, content_type: str = "") -> PageFeatures:
     page = _Page(decode_text(body[:PAGE_BYTES], content_type))
     page.scan()
     words = _WORD.findall(_unescape(" ".join(page.texts)).lower())
+    words_read = words[:MAX_WORDS]
     return PageFeatures(
         title=page.title,
         lang=page.lang,
         words=len(words),
-        simhash=simhash(words[:MAX_WORDS]),
+        simhash=simhash(words_read),
         tags=simhash(page.tags),
         canonical=page.canonical,
         meta_refresh=page.refresh,
+        tag_count=len(page.tags),
+        sketch=_sketch(_digests(words_read, LONG_SHINGLE)),
+        pointers=_sketch(b"".join(_digest(pointer) for pointer in page.pointers)),
     )
 
 
@@ -87,13 +101,24 @@ _LANE = 32
 _LANES = tuple(sum((value >> bit & 1) << _LANE * bit for bit in range(8)) for value in range(256))
 
 
-def simhash(tokens: Sequence[str]) -> str | None:
-    """64 bits in hex over all runs of three tokens; None without tokens. Bits come from BLAKE2b, so they are the same
-    on every machine and in every version."""
+def _digest(text: str) -> bytes:
+    """64 bits out of BLAKE2b: the same on every machine and in every version."""
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
+
+
+def _digests(tokens: Sequence[str], length: int) -> bytes:
+    """Those of all runs of so many tokens, one after the other."""
     if not tokens:
+        return b""
+    return b"".join(_digest(" ".join(tokens[i : i + length])) for i in range(max(1, len(tokens) - length + 1)))
+
+
+def simhash(tokens: Sequence[str]) -> str | None:
+    """64 bits in hex over all runs of three tokens; None without tokens."""
+    digests = _digests(tokens, SHINGLE)
+    if not digests:
         return None
-    runs = [" ".join(tokens[i : i + SHINGLE]) for i in range(max(1, len(tokens) - SHINGLE + 1))]
-    digests = b"".join(hashlib.blake2b(run.encode("utf-8", "replace"), digest_size=8).digest() for run in runs)
+    runs = len(digests) // 8
     out = bytearray(8)
     for place in range(8):
         # Counting byte values first makes this 256 additions a place at most, however long the page; eight counters,
@@ -102,8 +127,22 @@ def simhash(tokens: Sequence[str]) -> str | None:
         ones = [packed >> _LANE * bit & (1 << _LANE) - 1 for bit in range(8)]
         # The first run settles a tie: rounding all of them down would make short texts alike.
         first = digests[place]
-        out[place] = sum(1 << b for b in range(8) if ones[b] * 2 + (first >> b & 1) > len(runs))
+        out[place] = sum(1 << b for b in range(8) if ones[b] * 2 + (first >> b & 1) > runs)
     return out.hex()
+
+
+def _sketch(digests: bytes) -> str | None:
+    """The smallest of the digests' first halves, in hex, in order; None without any."""
+    halves = {digests[i : i + 4] for i in range(0, len(digests), 8)}
+    return b"".join(heapq.nsmallest(SKETCH, halves)).hex() or None
+
+
+def shared(a_sketch: str, b_sketch: str) -> tuple[int, int]:
+    """(of how many of the smallest hashes of both, how many both hold): their ratio estimates the resemblance. Total:
+    what is no sketch shares nothing."""
+    a, b = (frozenset(text[i : i + 8] for i in range(0, len(text), 8)) for text in (a_sketch, b_sketch))
+    smallest = heapq.nsmallest(SKETCH, a | b)
+    return len(smallest), sum(hash_ in a and hash_ in b for hash_ in smallest)
 
 
 def similarity(a_hex: str, b_hex: str) -> float:
@@ -119,9 +158,11 @@ class _Page:
     at: int = 0
     gt: int = -1
     attributed: int = 0
+    pointing: int = 0
     texts: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
     unclosed: set[str] = field(default_factory=set)
+    pointers: list[str] = field(default_factory=list)
     title: str | None = None
     lang: str | None = None
     canonical: str | None = None
@@ -175,7 +216,10 @@ class _Page:
             self.tags.append(name)
         if name in ("html", "meta", "link") and self.attributed < MAX_ATTRIBUTED:
             self.attributed += 1
-            self._attributes(name, {m[1].lower(): m[2] or m[3] or m[4] or "" for m in _ATTRIBUTE.finditer(inside)})
+            self._attributes(name, _attributes_in(inside))
+        if name in _POINTERS and self.pointing < MAX_ATTRIBUTED:
+            self.pointing += 1
+            self._point(_attributes_in(inside).get(_POINTERS[name], ""))
         if name in _RAW and not inside.endswith("/"):
             self._skip(name)
 
@@ -187,6 +231,12 @@ class _Page:
         elif name == "meta" and found.get("http-equiv", "").strip().lower() == "refresh":
             leads = _REFRESH.match(found.get("content", "").strip())
             self.refresh = self.refresh or (_url(leads[1]) if leads else None)
+
+    def _point(self, url: str) -> None:
+        """Without the query, which often differs each time; what is as short as "/" or "#top" is everybody's."""
+        plain = url.split("?")[0].split("#")[0].strip().lower()
+        if len(plain) >= MIN_POINTER and not plain.startswith(("data:", "javascript:")):
+            self.pointers.append(plain[:MAX_URL])
 
     def _skip(self, name: str) -> None:
         """Past the content of a raw element; unclosed, it swallows the rest, except that a title ends at a tag."""
@@ -202,6 +252,10 @@ class _Page:
         elif name == "textarea":
             self._say(self.text[self.at : end])
         self.at = end
+
+
+def _attributes_in(inside: str) -> dict[str, str]:
+    return {m[1].lower(): m[2] or m[3] or m[4] or "" for m in _ATTRIBUTE.finditer(inside)}
 
 
 def _unescape(text: str) -> str:

@@ -10,7 +10,7 @@
     field, controls    dns = [[resolver, type, said, {options}], ...], walk = [[address, met, {options}], ...],
                        quic = [[address, met, {options}], ...],
                        bytes = [[size, bytes a second, {options}], ...] that came from the helper
-    line, ended        the line's state and how asking ended
+    line, ended        the line's state and how asking ended; its pages as [host, address, status, page, location]
 
 What the words of a lookup and a walk mean stands in `build.py`. The same ids may run at other levels too.
 """
@@ -29,7 +29,7 @@ from probe.model.measurement import Measurement
 from probe.model.target import Target, parse_target
 from probe.model.vantage import Vantage
 from probe.verdict.case import Case, Control, ControlSource
-from tests.cases.build import HELPER, Side
+from tests.cases.build import HELPER, Side, page_met
 
 FOLDER = Path(__file__).parent
 START = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -134,7 +134,9 @@ def _tell(side: Side, table: dict[str, Any]) -> None:
 
 
 def _tuples(table: dict[str, Any]) -> dict[str, Any]:
-    return {name: _tuple(value) for name, value in table.items()}
+    found = {name: _tuple(value) for name, value in table.items()}
+    pages = {name: tuple(page_met(*row) for row in rows) for name, rows in found.items() if name.startswith("pages_")}
+    return found | pages
 
 
 def _tuple(value: Any) -> Any:

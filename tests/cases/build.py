@@ -34,6 +34,7 @@ from probe.model.kinds import (
     HelperTransfer,
     HttpFetch,
     LineState,
+    PageMet,
     QuicHandshake,
     Record,
     Skipped,
@@ -50,7 +51,9 @@ from probe.verdict.read import (
     BELOW,
     HELLO_TRIAL,
     HOP_TRIAL,
+    HOST_THERE,
     INNOCENT,
+    INNOCENT_HOST_THERE,
     INNOCENT_THERE,
     NAMED_THERE,
     NAMELESS_TRIAL,
@@ -60,6 +63,7 @@ from probe.verdict.read import (
     TRIAL,
 )
 from probe.verdict.reference import Fingerprint, Reference, SpecialBlock
+from probe.wire.door import PAGE as DOOR_PAGE
 from probe.wire.page import page_features
 from tests.cases.flow import Flow
 
@@ -83,6 +87,8 @@ TRIALS: dict[bool | str, tuple[str, str | None]] = {
     "named_there": (NAMED_THERE, ""),
     "innocent_there": (INNOCENT_THERE, "www.example.org"),
     "alive_there": (ALIVE_THERE, None),
+    "host_there": (HOST_THERE, None),
+    "innocent_host_there": (INNOCENT_HOST_THERE, None),
 }
 WORDS = {
     "timeout": "generic_timeout_error",
@@ -108,8 +114,17 @@ PAGES = {
     "story": "<title>Another thing</title><div><ul><li>" + "nothing of this is like the first page at all " * 25,
     "home-today": "<title>Home of the site</title><p>" + "the news of this very day in many words " * 30,
     "notice": f"<h1>{NOTICE}</h1>",
+    "unknown": "<title>Note</title><p>" + "you may not read this here, says an office that nobody knows of " * 3,
+    "unknown-host": "<title>Note</title><p>www.example.org: "
+    + "you may not read this here, says an office that nobody knows of " * 3,
+    "unknown-page": "<title>No such site here</title><p>this server has no page of that name, and never heard of it",
+    "report": f"<title>On blocking</title><blockquote>{NOTICE}</blockquote><p>"
+    + "what happened next is told in many words " * 60,
+    "brief": f"<title>On blocking</title><p>{NOTICE}. Read by 17 people, and what they said of it is told elsewhere.",
+    "brief-later": f"<title>On blocking</title><p>{NOTICE}. Read by 93 people, and what they said is told elsewhere.",
     "challenge": "<title>Just a moment</title><p>checking whether the browser is a browser",
     "family": "<title>Your family filter</title><p>you chose this filter",
+    "door": DOOR_PAGE,
     "login": "<title>Welcome to our hotel</title><form>room number</form>",
 }
 
@@ -130,6 +145,18 @@ REFERENCE = Reference(
         Fingerprint("FP-POR-1", "portal", "title", "Welcome to our hotel"),
     ),
 )
+
+
+def body_of(page: str) -> bytes:
+    """A page by its name, or the text itself."""
+    return PAGES.get(page, page).encode()
+
+
+def page_met(host: str, ip: str, status: int, page: str, location: str | None = None) -> PageMet:
+    """A page that was given elsewhere, as a line's state holds it."""
+    body = body_of(page)
+    sha = hashlib.sha256(body).hexdigest()
+    return PageMet(host, ip, status, location, sha, page_features(body, "text/html"))
 
 
 @dataclass
@@ -169,10 +196,11 @@ class Side:
         self.add(detail, "dns.lookup", host=host, attempt=attempt, why=why, failure=DNS_WORDS.get(word), **took)
 
     def walk(self, ip: str, met: str, *, times: int = 1, attempt: int = 1, **more: Any) -> None:
-        """A walk, or several with growing attempt. Options: url, page, body, location, leaf, alt_svc, trial (see
-        `TRIALS`), hello (a trial with that kind of ClientHello), second (what this machine's own store says), size (of
-        the hello), torn (pieces out of order), sibling, lag; ttl (the hello's hop limit), rtt (the kernel's least round
-        trip) and answer (from hello to answer), both in microseconds; flow, speed."""
+        """A walk, or several with growing attempt. Options: url, page, body, location, headers, leaf, alt_svc, trial
+        (see `TRIALS`), hello (a trial with that kind of ClientHello), second (what this machine's own store says), size
+        (of the hello), torn (pieces out of order), sibling, lag; ttl (the hello's hop limit), rtt (the kernel's least round
+        trip), answer (from hello to answer), first (from request to its answer) and least (the kernel's least round
+        trip when the page was there), in microseconds; flow, speed."""
         for n in range(attempt, attempt + times):
             self._walk_once(ip, met, n, **more)
 
@@ -235,7 +263,8 @@ class Side:
                 self._verified(second, "system", below, at)
         if (stage in ("shaken", "cert") and not fetch) or trial == "alive_there":
             return
-        named = "" if speed and target.scheme == "https" else "www.example.org" if trial else ""
+        own = (speed and target.scheme == "https") or trial in (False, "host_there")
+        named = "" if own else "www.example.org"
         detail = self._page(fetch or met, target, "path" if trial == "path" else named, lag, **page)
         failure = BROKEN_OFF.get(stage) or (WORDS[word] if stage == "http" else None)
         if pace:
@@ -286,23 +315,31 @@ class Side:
         page: str = "home",
         location: str | None = None,
         alt_svc: str = "",
+        headers: list[list[str]] | None = None,
+        first: int | None = None,
+        least: int = 0,
         torn: int = 0,
     ) -> HttpFetch:
         stage, _, word = met.partition(" ")
         url = f"http://{target.host}/" if trial == "path" else f"http://{trial}/" if trial else target.normal
         if stage == "http":
             return HttpFetch(url, lag_us=lag, info=TcpInfo(1, 0, 0, 0, 4, 4, 300, 0, 0, torn) if torn else None)
-        body = PAGES.get(page, page).encode()
+        body = body_of(page)
         sha = hashlib.sha256(body).hexdigest()
         self.bodies[sha] = body
-        status = int(word) if stage == "page" else 200
-        truncated = {"cut": "cut", "still": "stall"}.get(stage)
-        features = page_features(body, "text/html")
-        headers = (("Alt-Svc", alt_svc),) if alt_svc else ()
+        told = [(name, value) for name, value in headers or ()]
         return HttpFetch(
-            url, status=status, headers=headers, location=location, body=sha, truncated=truncated, features=features,
+            url,
+            status=int(word) if stage == "page" else 200,
+            headers=(*told, ("Alt-Svc", alt_svc)) if alt_svc else tuple(told),
+            location=location,
+            body=sha,
+            truncated={"cut": "cut", "still": "stall"}.get(stage),
+            features=page_features(body, "text/html"),
+            first_byte_us=first,
+            info=TcpInfo(1, least, least, 0, 1, 1, 0, 0, 0) if least else None,
             lag_us=lag,
-        )  # fmt: skip
+        )
 
     def bytes(
         self, size: int, rate: float, *, rtt: float = 60, lost: int = 0, attempt: int = 1, times: int = 1

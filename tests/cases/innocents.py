@@ -17,13 +17,13 @@ from probe.verdict.case import Case, Control, ControlSource
 from tests.cases import FIELD, case, measurement
 from tests.cases.build import HELPER, Side
 from tests.cases.paces import PART, Paces
+from tests.cases.visits import DOOR, Visits
 
 V4 = tuple(f"192.0.2.{n}" for n in range(1, 7))
 V6 = tuple(f"2001:db8::{n}" for n in range(1, 4))
 CONTROL = f"{1:032x}"
 DOH = "https://192.0.2.99/dns-query?name=dns.example"
 OWN = ("network", "system")
-DOOR = "198.51.100.5"
 SITE = (
     *("ok",) * 6, "page 404", "page 403", "page 500", "cert expired", "cert self_signed", "cert wrong_name",
     "tcp refused", "tcp timeout", "tls reset", "tls alert", "picky reset", "picky alert", "http eof", "http timeout",
@@ -64,6 +64,8 @@ class Innocent:
         # CONTRACT a mark within its scope needs no control.
         compared = self.url.startswith("https:") or (self.control in ("helper", "db") and not self.idle)
         self.notice = compared and r.random() < 0.1
+        plain = self.url.startswith("http:") and self.site == "ok" and not self.notice
+        self.visits = Visits(r, "site.example", self.addresses[0]) if plain and r.random() < 0.7 else None
         # "picky": the server dislikes our usual ClientHello and takes another one.
         self.picky = self.site.startswith("picky")
         self.site = self.site.replace("picky", "tls")
@@ -120,6 +122,9 @@ class Innocent:
         asks_all = self.control in ("helper", "refused")
         for ip in self.addresses if asks_all else self.addresses[:2]:
             met = "page 403" if self.control == "refused" and self._met(ip) == "ok" else self._met(ip)
+            if self.visits is not None and met == "ok":
+                self.visits.walks_there(side, ip)
+                continue
             side.walk(ip, met, **self._there_options(met))
             if self.picky and met.startswith("tls"):
                 side.walk(ip, "shaken", hello="plain")
@@ -219,6 +224,9 @@ class Innocent:
             )  # fmt: skip
         bad = met.startswith(("tcp", "tls", "http", "cut"))
         times = max(1, 3 - lost) if bad else 1
+        if self.visits is not None and not bad:
+            self.visits.walks(side, ip, lost + 1)
+            return
         if self.paces is not None and not bad:
             self._timed_walks(side, ip, met, lost + 1)
         else:
@@ -299,6 +307,7 @@ class Innocent:
             ipv6_reached=None if self.line in ("no ipv6", "dead") else True,
             transfers=self.paces.others() if self.paces and self.line != "dead" else (),
             **self._quic_counts(),
+            **(self.visits.line() if self.visits else {}),
         )
 
     def _quic_counts(self) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import trio
 
 from probe.helper.trialdoor import open_door
 from probe.model.errors import ProbeError
-from probe.model.kinds import TlsHandshake, TlsVerify
-from probe.model.step import Walk
+from probe.model.kinds import HttpFetch, TlsHandshake, TlsVerify
+from probe.model.step import Fetch, Walk
 from probe.net.hellos import available
 from probe.net.trionet import TrioNet
 from probe.net.trust import TrustStore
@@ -36,6 +36,31 @@ async def test_any_name_is_shaken_hands_with_alike(profile: str) -> None:
             leaves.add(detail.chain[0])
         nursery.cancel_scope.cancel()
     assert len(leaves) == 1
+
+
+@pytest.mark.parametrize("host", ["banned.example", "www.example.org"])
+async def test_any_plain_request_is_given_the_same_page(host: str) -> None:
+    async with trio.open_nursery() as nursery:
+        port = await nursery.start(open_door, Listen(HOST, 0))
+        facts = Facts()
+        walk = Walk("banned.example", HOST, port, None, Fetch(f"http://{host}/story?x=1"))
+        await perform_walk(walk, world_of(TrioNet()), facts)
+        nursery.cancel_scope.cancel()
+    draft, page = facts.one(HttpFetch)
+    assert draft.failure is None and (page.status, page.truncated) == (200, None)
+    assert page.features is not None and page.features.title == "Trial door"
+    assert host.encode() not in facts.blobs[page.body or ""].data
+
+
+async def test_a_request_without_end_is_not_listened_to_for_ever() -> None:
+    async with trio.open_nursery() as nursery:
+        port = await nursery.start(open_door, Listen(HOST, 0))
+        stream = await trio.open_tcp_stream(HOST, port)
+        with pytest.raises(trio.BrokenResourceError):
+            while True:
+                await stream.send_all(b"GET / HTTP/1.1\r\nX: " + b"x" * 4096)
+        await stream.aclose()
+        nursery.cancel_scope.cancel()
 
 
 async def test_visitors_who_talk_nonsense_or_leave_do_not_close_it() -> None:

@@ -16,6 +16,7 @@ from probe.model.kinds import (
     LineState,
     Opaque,
     PageFeatures,
+    PageMet,
     QuicHandshake,
     Record,
     Skipped,
@@ -28,11 +29,19 @@ from probe.model.observation import Observation
 from probe.model.target import parse_target
 from probe.model.vantage import Vantage
 from probe.verdict.case import Case, Control
-from probe.verdict.read import ASTRAY, BELOW, HOP_TRIAL, INNOCENT
+from probe.verdict.read import (
+    ASTRAY,
+    BELOW,
+    HOP_TRIAL,
+    HOST_THERE,
+    HOST_TRIAL,
+    INNOCENT,
+    INNOCENT_HOST_THERE,
+)
 from tests.cases import FIELD, VANTAGE, measurement
 from tests.cases.build import HELPER
 
-TRIALS = (ASTRAY, BELOW, HOP_TRIAL, INNOCENT)
+TRIALS = (ASTRAY, BELOW, HOP_TRIAL, INNOCENT, HOST_TRIAL, HOST_THERE, INNOCENT_HOST_THERE)
 HOSTS = ("site.example", "www.site.example", "192.0.2.1")
 URLS = ("https://site.example/", "http://site.example/", "https://www.site.example/x", "http://192.0.2.1/", "no url")
 IPS = (
@@ -63,10 +72,27 @@ def _maybe(pool: Any) -> Any:
 
 features = st.builds(
     PageFeatures,
-    title=_maybe(("Home", "Just a moment", "Welcome to our hotel", "Your family filter")),
+    title=_maybe(("Home", "Just a moment", "Welcome to our hotel", "Your family filter", "Trial door")),
     simhash=_maybe(("0" * 16, "f" * 16, "0f" * 8, "no hash")),
     tags=_maybe(("0" * 16, "f" * 16)),
+    words=_some((0, 3, 500)),
+    tag_count=_some((0, 3, 500)),
+    sketch=_maybe(("0" * 192, "1" * 192, "00000000", "no sketch", "")),
+    pointers=_maybe(("0" * 192, "0000000011111111", "no pointers")),
 )
+pages_met = st.lists(
+    st.builds(
+        PageMet,
+        host=_some((*HOSTS, "bread.example", "wine.test", "")),
+        ip=_some(IPS),
+        status=_maybe((200, 302, 403, 451, 0)),
+        location=_maybe(("http://notice.freedonia.example/", "mailto:x@y")),
+        body=_maybe(("d" * 64,)),
+        features=st.none() | features,
+        makers=_some(((), ("server:x",))),
+    ),
+    max_size=3,
+).map(tuple)
 infos = st.builds(TcpInfo, st.just(1), numbers, numbers, _some((0, 0, 1)), numbers, numbers, numbers, numbers, numbers)
 records = st.builds(Record, _some(HOSTS), _some(("A", "AAAA", "CNAME")), st.just(60), _some(IPS))
 details = st.one_of(
@@ -116,7 +142,8 @@ details = st.one_of(
         hop=numbers,
         status=_maybe((200, 301, 302, 403, 404, 451, 500, 0, -1, 999)),
         location=_maybe((*URLS, "http://notice.freedonia.example/", "mailto:x@y", "")),
-        headers=_some(((), (("Server", "x"),), (("Set-Cookie", "a=1"),))),
+        headers=_some(((), (("Server", "x"),), (("Set-Cookie", "a=1"),), (("Via", "1.1 cache"),))),
+        first_byte_us=_maybe((0, 5_000, -5)),
         body=_maybe(("d" * 64,)),
         truncated=_maybe(("cap", "cut", "stall", "bomb", "?")),
         features=st.none() | features,
@@ -132,6 +159,7 @@ details = st.one_of(
         control_reached=_maybe((True, False)), ipv6_reached=_maybe((True, False)),
         sinkholes=st.lists(_some(IPS), max_size=2).map(tuple),
         quic=_some(((), (("canaries", 4, 2, 2),), (("others", 6, 3, 0), ("of_tomorrow", 9, -1, 7)))),
+        pages_canaries=pages_met, pages_elsewhere=pages_met, pages_before=pages_met,
     ),
     st.builds(Conclusion, ended=_some(("fixpoint", "budget", "interrupted", "of_tomorrow"))),
     st.builds(Opaque, fields=_some(({}, {"x": [1, {"y": None}]}))),

@@ -15,7 +15,7 @@ from probe.app.explain import FAULT
 from probe.app.explore import QUERIES
 from probe.cli import HELP, root
 from probe.model.failure import FAILURES
-from probe.model.kinds import KINDS, Icmp, PageFeatures, Record, TcpInfo
+from probe.model.kinds import KINDS, Icmp, PageFeatures, PageMet, Record, TcpInfo
 from probe.store.schema import FACT_TABLES, SCHEMA_VERSION, TABLES, VIEWS
 from tests.tools.man import man_page
 
@@ -71,7 +71,7 @@ def kinds() -> Lines:
         yield f"## {cls.kind}\n"
         yield from _fields(cls)
     yield "## Parts\n"
-    for cls in (Record, TcpInfo, Icmp, PageFeatures):
+    for cls in (Record, TcpInfo, Icmp, PageFeatures, PageMet):
         yield f"### {cls.__name__}\n"
         yield from _fields(cls)
 

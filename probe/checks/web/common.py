@@ -54,3 +54,9 @@ def home_locus(pairing: Pairing) -> Locus:
 def leaf(walk: Tried) -> str:
     detail = walk.handshake.detail if walk.handshake else None
     return detail.chain[0] if isinstance(detail, TlsHandshake) and detail.chain else ""
+
+
+def is_notice(pairing: Pairing, walk: Tried) -> bool:
+    """A known block page answered on this walk."""
+    mark = pairing.fingerprint(walk)
+    return mark is not None and mark.kind == "blockpage"

@@ -23,15 +23,15 @@ _FALSE = ("bogon", "blockpage", "other", "nxdomain", "empty", "refused", "servfa
 DNS = Domain(
     "dns",
     "DNS",
-    ("none", *_FALSE, "timeout", "unproven"),
+    ("none", *_FALSE, "strangers", "timeout", "unproven"),
     {
         "twin": (*LIES, "nxdomain"),
-        "nobody": (*_FALSE, "unproven"),
-        "early": (*_FALSE, "unproven"),
-        "ede": (*_FALSE, "unproven"),
+        "nobody": (*_FALSE, "strangers", "unproven"),
+        "early": (*_FALSE, "strangers", "unproven"),
+        "ede": (*_FALSE, "strangers", "unproven"),
         "contradicted": LIES,
         "name": ("refused", "timeout"),
-        "home": (*_FALSE, "timeout"),
+        "home": (*_FALSE, "strangers", "timeout"),
     },
 )
 # Proofs that an answer was made on the way to the resolver, and not by it.
@@ -68,8 +68,9 @@ def read_names(pairing: Pairing, host: str, hop: int) -> Findings | None:
 def _findings(
     pairing: Pairing, host: str, hop: int, said: Said, contrasted: str, proof: str, everyone: tuple[Said, ...] = ()
 ) -> Findings:
-    # Repeats of failed lookups are spaced; a lie that came to several questions needs no waiting.
-    enough = len(said.facts) >= 2 if said.word in LIES else said.enough
+    # Repeats of failed lookups are spaced; a lie that came to several questions needs no waiting, and strangers were
+    # asked for their page again.
+    enough = len(said.facts) >= 2 if said.word in LIES else said.enough or said.word == "strangers"
     located = hop_of(pairing, host) if proof in ON_THE_WAY else None
     at_home = is_at_home(pairing, located)
     values = {
@@ -108,12 +109,13 @@ def _technique(word: str) -> str:
     if word in LIES:
         return f"dns.injection.{word}"
     # An address that nobody vouches for, from a resolver that says it censors: given in place of the true one.
-    return {"none": "dns", "unproven": "dns.injection"}.get(word, f"dns.{word}")
+    others = {"none": "dns", "unproven": "dns.injection", "strangers": "dns.injection.blockpage"}
+    return others.get(word, f"dns.{word}")
 
 
 def _worst(said: list[Said] | tuple[Said, ...]) -> Said:
     """The word that speaks for the line's own resolvers: a lie of any; else a failure only if none of them knew."""
-    for word in LIES:
+    for word in (*LIES, "strangers"):
         for s in said:
             if s.word == word:
                 return s

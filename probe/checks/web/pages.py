@@ -7,65 +7,80 @@ difference cannot.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from probe.checks.speed.freeze import freeze_of
-from probe.checks.speed.transfers import is_held
+from probe.checks.web.altered import altered_pages, proof_of, proxy_words, technique_of
 from probe.checks.web.common import UNAIDED, genuine, is_portal
+from probe.checks.web.door import is_broken_there
+from probe.checks.web.looks import ALTERED, BROKEN, MARKED, Page, control_word, given_pages, read_fetch
 from probe.checks.web.residual import belated, residual
-from probe.checks.web.told import is_notice
 from probe.model.failure import is_local
 from probe.model.kinds import HttpFetch
 from probe.model.observation import Observation
-from probe.model.outcome import Contrast
+from probe.model.outcome import TECHNIQUES, Contrast
 from probe.model.target import Target
 from probe.model.verdict import Scope
 from probe.verdict.findings import Domain, Findings
 from probe.verdict.judge import ended
-from probe.verdict.likeness import alike
-from probe.verdict.pair import Pairing, contrast, refuses, was_busy
-from probe.verdict.read import Tried, redirect_target
+from probe.verdict.likeness import is_among
+from probe.verdict.pair import Pairing, contrast, was_busy
+from probe.verdict.read import Tried
+from probe.wire.http1 import header_value
 
 HTTP = Domain(
     "http",
     "WEB",
-    (
-        "none", "timeout", "reset", "eof", "truncated", "error", "garbled", "held",
-        "blockpage", "redirect", "refusal", "status", "differs", "portal", "parental",
-    ),
+    ("none", *BROKEN, "error", "held", *MARKED, *ALTERED),
     {
         "fingerprint": ("blockpage", "redirect"),
-        "name": ("timeout", "reset", "eof", "truncated", "garbled"),
-        "url": ("timeout", "reset", "eof", "truncated", "garbled"),
-        "not_name": ("timeout", "reset", "eof", "truncated", "garbled"),
+        "name": BROKEN,
+        "url": BROKEN,
+        "not_name": BROKEN,
+        "elsewhere": (*ALTERED, *BROKEN),
+        "early": ALTERED,
+        "several": ("differs",),
     },
     path=("proven", "unproven"),
     never_bare=("blockpage", "redirect"),
-)  # fmt: skip
-ANSWERS = ("refusal", "status", "differs")
-BROKEN = ("timeout", "reset", "eof", "truncated", "garbled")
-_WORDS = {
-    "generic_timeout_error": "timeout",
-    "connection_reset": "reset",
-    "connection_aborted": "reset",
-    "eof_error": "eof",
-    "http_request_failed": "garbled",
-}
+)
+
+
+# RFC 7725 section 4: who implements the blocking, which may be the site, its host, or somebody on the way.
+_BLOCKED_BY = re.compile(r"""<([^>]{1,500})>\s{0,4};[^,<]{0,200}rel="?blocked-by""", re.I)
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """One fetch read: its word, and whether the path was proven."""
+class Reading:
+    """What the fetches of one URL come to: the pages that speak for it, what the controls were given, and what is shown
+    of who answered. `cut` when it was only tried while nothing at all came through."""
 
-    word: str
-    walk: Tried
-    fetch: Observation
+    judged: Sequence[Page]
+    contrast: str = "not_tried"
+    repeat: str = "once"
+    proof: str = "none"
+    given: Sequence[HttpFetch] = ()
+    cut: bool = False
+
+    @property
+    def word(self) -> str:
+        return "timeout" if self.cut else self.judged[0].word if self.judged else "none"
+
+    @property
+    def proven(self) -> bool:
+        return bool(self.judged) and all(p.walk.proven for p in self.judged)
 
 
 def read_page(pairing: Pairing, target: Target, hop: int) -> Findings:
     """The http findings of one URL of the chain."""
     theirs = [w for w in pairing.there if _is_fetch_of(w, target)]
+    return _findings(pairing, target, hop, _read(pairing, target, theirs), theirs)
+
+
+def _read(pairing: Pairing, target: Target, theirs: list[Tried]) -> Reading:
+    given = given_pages(pairing, theirs)
     mine = [w for w in pairing.here if _is_fetch_of(w, target)]
     # What stands at a false address is the answer's consequence; what an unproven TLS path carries is a stranger's.
     of_site = [w for w in mine if w.ip in genuine(pairing, target) and (w.proven or target.scheme == "http")]
@@ -74,22 +89,33 @@ def read_page(pairing: Pairing, target: Target, hop: int) -> Findings:
         # That is TCP's or TLS's affair (`probe.checks.speed`): those pages were cut off below HTTP.
         of_site = [w for w in of_site if w not in freeze.walks]
     late = belated(pairing, target)
-    pages = [_page(pairing, w, theirs) for w in of_site if w not in late]
+    pages = [read_fetch(pairing, w, given) for w in of_site if w not in late]
     pages += _shut(pairing, target, pages)
     cut = pairing.line.cut(p.fetch for p in pages if p.word in BROKEN)
     valid = [p for p in pages if not is_local(p.fetch.failure) and not was_busy(p.fetch) and p.fetch.seq not in cut]
     judged = _judged(pairing, valid)
     if not judged:
-        return _findings(pairing, target, hop, [], "not_tried", theirs, "once", cut=bool(cut))
+        return Reading([], "no_control" if cut else "not_tried", cut=bool(cut))
+    altered = altered_pages(valid, given)
+    proof = proof_of(pairing, target, altered, given)
+    if proof in ("elsewhere", "early"):
+        # Shown to be somebody else's, they speak even where other tries brought the site's own page.
+        judged = altered
+    elif any(p not in altered for p in judged):
+        # Some other word speaks, and has proofs of its own.
+        proof = _proof(pairing, target, judged)
     contrasted = _contrast(judged[0].word, _control_word(pairing, theirs), theirs)
-    return _findings(pairing, target, hop, judged, contrasted, theirs, _repeat(pairing, judged, valid))
+    if judged[0].word == "blockpage" and is_among(judged[0].detail, given):
+        # The control's page is like the one with the mark in it: the site quotes the notice, or both stand behind it.
+        contrasted = "both_failed"
+    return Reading(judged, contrasted, _repeat(pairing, judged, valid), proof, given)
 
 
 def _shut(pairing: Pairing, target: Target, pages: list[Page]) -> list[Page]:
     """Residual blocking behind a broken plain request: the connects that failed after it, under the same word."""
-    words = {p.walk.ip: p.word for p in pages if p.word in BROKEN}
+    broken = {p.walk.ip: p for p in pages if p.word in BROKEN}
     shut = residual(pairing, target) if target.scheme == "http" else ()
-    return [Page(words[w.ip], w, w.connect) for w in shut if w.ip in words]
+    return [Page(broken[w.ip].word, w, w.connect, broken[w.ip].detail) for w in shut if w.ip in broken]
 
 
 def _is_fetch_of(walk: Tried, target: Target) -> bool:
@@ -105,19 +131,22 @@ def _is_split(pairing: Pairing, target: Target) -> bool:
     )
 
 
-def _repeat(pairing: Pairing, judged: list[Page], pages: list[Page]) -> str:
-    """Whether some address gave both the page and a failure; else whether it failed more often than noise explains."""
+def _repeat(pairing: Pairing, judged: Sequence[Page], pages: Sequence[Page]) -> str:
+    """Whether some address gave both the page and a failure; else whether it failed more often than noise explains. No
+    noise turns one page into another: there a second try is a repetition."""
     bad = {p.walk.ip for p in judged if p.word != "none"}
-    broken = bool(judged) and judged[0].word in BROKEN
-    if any((p.word == "none" or (broken and p.word in ANSWERS)) and p.walk.ip in bad for p in pages):
+    broken = judged[0].word in BROKEN
+    if any((p.word == "none" or (broken and p.word in ALTERED)) and p.walk.ip in bad for p in pages):
         return "mixed"
+    if judged[0].word in ALTERED:
+        return "repeated" if len({p.fetch.attempt for p in judged}) >= 2 else "once"
     return "repeated" if pairing.line.weigh((p.fetch for p in judged), (), "walks") == "apart" else "once"
 
 
 def _judged(pairing: Pairing, pages: list[Page]) -> list[Page]:
     """The pages that speak for the URL: marks first; then the proven ones if there are any; then the good ones if
     noise explains the others."""
-    marked = [p for p in pages if p.word in ("blockpage", "redirect", "portal", "parental")]
+    marked = [p for p in pages if p.word in MARKED]
     if marked:
         return marked
     pages = [p for p in pages if p.walk.proven] or pages
@@ -126,48 +155,13 @@ def _judged(pairing: Pairing, pages: list[Page]) -> list[Page]:
     if not good and any(p.word in BROKEN for p in bad):
         # What the server answered, whatever it was, came through: beside it a broken exchange may be noise.
         good, bad = [p for p in bad if p.word not in BROKEN], [p for p in bad if p.word in BROKEN]
+    if good and all(p.word == "differs" for p in bad):
+        # A site that showed the control's page here even once merely has several.
+        return good
     if good and pairing.line.weigh((p.fetch for p in bad), (p.fetch for p in good), "walks") == "noise":
         return good
     # One try in which the server was seen to hold its page back speaks for the others: that is nobody else's doing.
     return [p for p in (*good, *bad) if p.word == "held"] or bad or good
-
-
-def _page(pairing: Pairing, walk: Tried, theirs: list[Tried]) -> Page:
-    assert walk.fetch is not None and walk.page is not None
-    return Page(_page_word(pairing, walk, walk.page, theirs), walk, walk.fetch)
-
-
-def _page_word(pairing: Pairing, walk: Tried, page: HttpFetch, theirs: list[Tried]) -> str:
-    mark = pairing.fingerprint(walk)
-    if mark is not None and mark.kind == "blockpage":
-        return "redirect" if mark.where == "location" else "blockpage"
-    if not walk.proven and leads_to_notice(pairing, walk):
-        return "redirect"
-    if mark is not None and mark.kind in ("portal", "parental"):
-        return mark.kind
-    if not walk.proven and is_portal(pairing):
-        # Whoever answers in every canary's place answers here too.
-        return "portal"
-    failure = walk.fetch.failure if walk.fetch else None
-    if is_held(walk):
-        return "held"
-    if failure is not None and page.status is None:
-        return _WORDS.get(failure, "error")
-    if page.truncated in ("cut", "stall") or (failure is not None and failure in _WORDS):
-        return "truncated"
-    if refuses(page, mark):
-        return "refusal"
-    others = [w.page for w in theirs if w.page is not None and is_given(pairing, w, w.page)]
-    if (page.status or 0) >= 400 and not any(o.status == page.status for o in others):
-        return "status"
-    if walk.proven or not others or any(alike(page, other) for other in others):
-        return "none"
-    return "differs"
-
-
-def is_given(pairing: Pairing, walk: Tried, page: HttpFetch) -> bool:
-    """The control was given a page, of whatever status, and not turned away: something to compare with."""
-    return page.status is not None and not refuses(page, pairing.fingerprint(walk))
 
 
 def _contrast(word: str, there: str | None, theirs: list[Tried]) -> Contrast:
@@ -190,21 +184,10 @@ def _contrast(word: str, there: str | None, theirs: list[Tried]) -> Contrast:
     return "both_failed"
 
 
-def leads_to_notice(pairing: Pairing, walk: Tried) -> bool:
-    """A redirect to another host, which showed a known block page. One within the site is the site's own; what came
-    there is a hop of its own."""
-    leads = redirect_target(walk.page) if walk.page is not None else None
-    return (
-        leads is not None
-        and leads.host != walk.host
-        and any(is_notice(pairing, w) for w in pairing.here if w.host == leads.host and w.port == leads.port)
-    )
-
-
 def _control_word(pairing: Pairing, theirs: list[Tried]) -> str | None:
     """What the controls got: none when any got a page, else a word for what they met; None when none of them
     fetched."""
-    words = {_page_word(pairing, w, w.page, []) for w in theirs if w.page is not None}
+    words = {control_word(pairing, w, w.page) for w in theirs if w.page is not None}
     if not words:
         return None
     if "none" in words:
@@ -212,53 +195,41 @@ def _control_word(pairing: Pairing, theirs: list[Tried]) -> str | None:
     return sorted(words)[0]
 
 
-def _findings(
-    pairing: Pairing,
-    target: Target,
-    hop: int,
-    judged: list[Page],
-    contrasted: str,
-    theirs: list[Tried],
-    repeat: str,
-    cut: bool = False,
-) -> Findings:
-    word = judged[0].word if judged else "none"
-    if cut:
-        # Only tried while nothing at all came through.
-        word, contrasted = "timeout", "no_control"
-    proven = bool(judged) and all(p.walk.proven for p in judged)
-    proof = _proof(pairing, target, word, judged)
-    if contrasted == "only_here" and word in (*BROKEN, "error") and proof in UNAIDED and _is_split(pairing, target):
-        contrasted = "no_control"
+def _findings(pairing: Pairing, target: Target, hop: int, read: Reading, theirs: list[Tried]) -> Findings:
+    contrasted = read.contrast
+    if contrasted == "only_here" and read.word in (*BROKEN, "error") and read.proof in UNAIDED:
+        contrasted = "no_control" if _is_split(pairing, target) else contrasted
     values = {
         "contrast": contrasted,
-        "symptom": word,
-        "proof": proof,
-        "repeat": repeat,
-        "line": _line(pairing, judged, proof, cut),
+        "symptom": read.word,
+        "proof": read.proof,
+        "repeat": read.repeat,
+        "line": _line(pairing, read),
         "ended": ended(pairing.case),
-        "path": "proven" if proven else "unproven",
+        "path": "proven" if read.proven else "unproven",
     }
     return Findings(
         "http",
         target.host,
         hop,
         values,
-        technique=_technique(word),
-        locus="server" if proven else "path" if proof != "none" else "unknown",
-        scope=_scope(target, judged),
-        witness=pairing.witness(_facts(judged, theirs)),
-        note=_note(judged),
+        technique=_technique(read),
+        locus="server" if read.proven else "path" if read.proof != "none" else "unknown",
+        scope=_scope(target, read.judged),
+        witness=pairing.witness(_facts(read.judged, theirs)),
+        note=_note(read.judged),
+        aside=_aside(read),
     )
 
 
-def _line(pairing: Pairing, judged: list[Page], proof: str, cut: bool) -> str:
-    if pairing.line_is_dead or cut:
+def _line(pairing: Pairing, read: Reading) -> str:
+    if pairing.line_is_dead or read.cut:
         return "dead"
     if is_portal(pairing):
         return "portal"
     # Whoever withholds an answer does not send its small last piece.
-    return "busy" if proof in UNAIDED and judged and all(_is_torn(p.fetch) for p in judged) else "ok"
+    torn = read.proof in UNAIDED and read.judged and all(_is_torn(p.fetch) for p in read.judged)
+    return "busy" if torn else "ok"
 
 
 def _is_torn(fetch: Observation) -> bool:
@@ -269,17 +240,25 @@ def _is_torn(fetch: Observation) -> bool:
     return silent and info is not None and bool(info.out_of_order) and not info.bytes_received
 
 
-def _technique(word: str) -> str:
-    if word in ("blockpage", "redirect", "timeout", "reset", "eof", "truncated", "error"):
-        return f"http.{word}"
-    return "http"
+def _technique(read: Reading) -> str:
+    if read.judged and read.word in ALTERED:
+        return technique_of(read.judged[0].detail, read.given)
+    return named(read.word)
 
 
-def _proof(pairing: Pairing, target: Target, word: str, judged: list[Page]) -> str:
+def named(word: str) -> str:
+    """The technique that a word supports by itself."""
+    return f"http.{word}" if f"http.{word}" in TECHNIQUES else "http"
+
+
+def _proof(pairing: Pairing, target: Target, judged: Sequence[Page]) -> str:
+    word = judged[0].word
     if word in ("blockpage", "redirect"):
         return "fingerprint"
     if word not in BROKEN or target.scheme == "https":
         return "none"
+    if is_broken_there(pairing, target, word):
+        return "elsewhere"
     host = _trial(pairing, target, judged, of_path=False)
     if host == "passes" and _trial(pairing, target, judged, of_path=True) == "passes":
         # The site's own front page comes by the same way, so it is the path that is listened for.
@@ -287,7 +266,7 @@ def _proof(pairing: Pairing, target: Target, word: str, judged: list[Page]) -> s
     return {"passes": "name", "fails": "not_name"}.get(host, "none")
 
 
-def _trial(pairing: Pairing, target: Target, judged: list[Page], *, of_path: bool) -> str:
+def _trial(pairing: Pairing, target: Target, judged: Sequence[Page], *, of_path: bool) -> str:
     """What trials of the path (the site's own front page) or of the name showed at the judged addresses: passes, fails,
     or nothing that is settled."""
     ips = {p.walk.ip for p in judged}
@@ -299,18 +278,30 @@ def _trial(pairing: Pairing, target: Target, judged: list[Page], *, of_path: boo
     return "fails" if len(mine) >= 2 and not flips else "undecided"
 
 
-def _facts(judged: list[Page], theirs: list[Tried]) -> Iterable[Observation]:
+def _facts(judged: Sequence[Page], theirs: list[Tried]) -> Iterable[Observation]:
     yield from (p.fetch for p in judged)
     yield from (w.fetch for w in theirs if w.fetch is not None)
 
 
-def _scope(target: Target, judged: list[Page]) -> Scope:
+def _scope(target: Target, judged: Sequence[Page]) -> Scope:
     ips = sorted({p.walk.ip for p in judged})
     families = tuple(sorted({"ipv6" if ":" in ip else "ipv4" for ip in ips}))
     failed = len(ips) if judged and judged[0].word != "none" else 0
     return Scope(families, f"{failed}/{len(ips)}", (target.port,))
 
 
-def _note(judged: list[Page]) -> str:
+def _note(judged: Sequence[Page]) -> str:
     page = judged[0].walk.page if judged else None
     return str(page.status) if page is not None and page.status is not None else ""
+
+
+def _aside(read: Reading) -> str:
+    """What an answer says of who stands in between, for the record: it accuses nobody."""
+    if not read.judged or read.proven:
+        return ""
+    page = read.judged[0].detail
+    said = [f"a proxy on the way names itself ({words})" for words in proxy_words(page, read.given)[:1] if read.given]
+    blocker = _BLOCKED_BY.search(header_value(page.headers, "link") or "") if page.status == 451 else None
+    if blocker:
+        said.append(f"the answer names {blocker[1][:100]} as who blocks")
+    return "; ".join(said)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from probe.checks.web.common import genuine
 from probe.checks.web.endpoints import read_tcp, read_tls
+from probe.checks.web.looks import leads_to_notice
 from probe.checks.web.names import read_names
-from probe.checks.web.pages import leads_to_notice, read_page
+from probe.checks.web.pages import read_page
 from probe.model.target import Target
 from probe.verdict.case import Case
 from probe.verdict.findings import Findings

@@ -7,8 +7,9 @@ proves itself, decision rules compare with the control. A row's id never changes
 from __future__ import annotations
 
 from probe.checks.rows import WELL, but, ends, plain, row, skeleton
+from probe.checks.web.looks import ALTERED, BROKEN, MARKED
 from probe.checks.web.names import DNS
-from probe.checks.web.pages import BROKEN, HTTP
+from probe.checks.web.pages import HTTP
 from probe.checks.web.symptoms import FORGED, NAMED, TCP, TLS
 from probe.checks.web.told import LIES
 from probe.verdict.findings import Domain
@@ -177,7 +178,10 @@ TLS_RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 _HTTP_SOFT = (*BROKEN, "error")
-_HTTP_OTHER = ("refusal", "portal", "parental", "blockpage", "redirect")
+_HTTP_TRIED = ("name", "url", "elsewhere")
+_HTTP_SENT = ("timeout", "reset", "eof")
+_HTTP_OTHER = (*MARKED, "refusal")
+_ALTERED_HERE = {"symptom": ALTERED, "path": ("unproven",), "contrast": ("only_here",)}
 HTTP_RULES: tuple[Rule, ...] = (
     *skeleton(HTTP),
     row(
@@ -191,6 +195,35 @@ HTTP_RULES: tuple[Rule, ...] = (
         reason="unproven_path",
     ),
     row(
+        HTTP, 22, "artefact", "blocked",
+        {
+            "symptom": ALTERED, "proof": ("elsewhere",), "path": ("unproven",),
+            "contrast": ("only_here", "no_control"),
+        },
+        "A helper that consents to it was asked for the same name and the same strange page came, each time, and for an"
+        " innocent name never: somebody on the way reads the name.",
+        "A proxy that answers for names which it denies to this network only by its operator's own choice.",
+    ),
+    row(
+        HTTP, 23, "artefact", "blocked",
+        {
+            "symptom": _HTTP_SENT, "proof": ("elsewhere",), "contrast": ("only_here", "no_control"),
+            "repeat": ("repeated",),
+        },
+        "A request for the name ends in the same way at our helper's address, each time, where innocent names are"
+        " answered: somebody on the way reads the name.",
+        technique="host",
+    ),
+    row(
+        HTTP, 24, "artefact", "blocked",
+        {
+            "symptom": ("truncated", "garbled"), "proof": ("elsewhere",), "contrast": ("only_here", "no_control"),
+            "repeat": ("repeated",),
+        },
+        "An answer to the name is broken in the same way at our helper's address, each time, and innocent names are"
+        " answered there.",
+    ),
+    row(
         HTTP, 30, "decision", "restricted",
         {"symptom": ("refusal",), "path": ("proven",)},
         "The site itself turns this visitor away, over a path proven genuine.",
@@ -202,10 +235,7 @@ HTTP_RULES: tuple[Rule, ...] = (
     ),
     row(
         HTTP, 32, "decision", "insufficient",
-        {
-            "symptom": ("refusal", "differs", "status"), "path": ("unproven",),
-            "contrast": ("only_here",),
-        },
+        {**_ALTERED_HERE, "proof": ("none",)},
         "The answer differs from the control's, and nothing vouches for the path it came by.",
         reason="unproven_path",
     ),
@@ -229,6 +259,12 @@ HTTP_RULES: tuple[Rule, ...] = (
         {"symptom": ("parental",)},
         "The page is that of a filter which the subscriber, household or firm chose, by its mark.",
         reason="local_filter",
+    ),
+    row(
+        HTTP, 37, "decision", "insufficient",
+        {"symptom": ("everybodys",)},
+        "Innocent sites are answered with the same page on this line: a login page, a used-up quota, a proxy for all.",
+        reason="captive_portal",
     ),
     row(
         HTTP, 50, "decision", "blocked",
@@ -259,13 +295,37 @@ HTTP_RULES: tuple[Rule, ...] = (
     ),
     row(
         HTTP, 52, "decision", "insufficient",
-        {"symptom": _HTTP_SOFT, "proof": ("name", "url"), "contrast": ("only_here",), "repeat": ("once",)},
+        {"symptom": _HTTP_SOFT, "proof": _HTTP_TRIED, "contrast": ("only_here",), "repeat": ("once",)},
         "A trial was made, but the failure was seen only once.", reason="budget",
     ),
     row(
         HTTP, 53, "decision", "impaired",
-        {"symptom": _HTTP_SOFT, "proof": ("name", "url"), "contrast": ("only_here",), "repeat": ("mixed",)},
+        {"symptom": _HTTP_SOFT, "proof": _HTTP_TRIED, "contrast": ("only_here",), "repeat": ("mixed",)},
         "A trial was made, but the site's own name works in some tries.",
+    ),
+    row(
+        HTTP, 55, "decision", "blocked",
+        {**_ALTERED_HERE, "proof": ("early",), "repeat": ("repeated",)},
+        "At the site's own address an innocent name gets another answer, and this one comes, each time, sooner than any"
+        " connection to that address ever answered.",
+        "A balancer that leads requests, not connections, to a nearer server.",
+    ),
+    row(
+        HTTP, 56, "decision", "likely_blocked",
+        {**_ALTERED_HERE, "proof": ("several",), "repeat": ("repeated",)},
+        "Several sites with nothing in common are answered with the same page here, each time, and with their own at"
+        " the controls, while innocent sites get through.",
+        "A host or a content network of them all that hides its name and sends visitors from here away.",
+    ),
+    row(
+        HTTP, 57, "decision", "impaired",
+        {**_ALTERED_HERE, "proof": ("early", "several"), "repeat": ("mixed",)},
+        "A page that is not the site's comes in some tries, the site's own in others.",
+    ),
+    row(
+        HTTP, 58, "decision", "insufficient",
+        {**_ALTERED_HERE, "proof": ("early", "several"), "repeat": ("once",)},
+        "A page that seems to be somebody else's, not asked for often enough.", reason="budget",
     ),
     *plain(HTTP, _HTTP_SOFT, ("none", "not_name")),
     row(

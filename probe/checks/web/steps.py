@@ -13,6 +13,7 @@ from probe.checks.question import Question
 from probe.checks.web.again import control_settled, repeats
 from probe.checks.web.astray import dns_trials
 from probe.checks.web.climb import hop_trials
+from probe.checks.web.strange import look_again
 from probe.checks.web.trials import hellos, trials
 from probe.model.kinds import ControlAsk, DnsLookup, HttpFetch
 from probe.model.step import AskControl, Fetch, Lookup, QuicWalk, Step, Walk
@@ -60,6 +61,7 @@ def next_steps(question: Question, case: Case) -> Iterator[Step]:
         if control_settled(question, case):
             yield from dns_trials(question, case, hop.target.host, walks)
             yield from hop_trials(question, walks, planned)
+            yield from look_again(question, case, walks, planned)
         yield from _control_endpoints(question, case, hop)
 
 

@@ -10,7 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from probe.checks.web.common import leaf
+from probe.checks.web.common import is_notice, leaf
+from probe.checks.web.several import is_of_several
+from probe.checks.web.strange import is_strange
 from probe.model.failure import is_local
 from probe.model.kinds import DnsLookup, HttpFetch
 from probe.model.observation import Observation
@@ -115,6 +117,9 @@ def truth(pairing: Pairing, host: str, addresses: tuple[str, ...]) -> str:
     pages = [w.page for w in walks if w.fetch is not None and w.fetch.failure is None]
     if any(page is not None and _is_the_page(pairing, host, page) for page in pages):
         return "none"
+    if any(_is_strangers(pairing, host, w) for w in walks):
+        # Unless the same stands at the genuine addresses.
+        return "unproven" if any(_is_strangers(pairing, host, w) for w in elsewhere) else "strangers"
     # Even if nothing answers there: a failure at an address that nobody vouches for says nothing.
     return "unproven"
 
@@ -125,6 +130,16 @@ def _is_the_page(pairing: Pairing, host: str, page: HttpFetch) -> bool:
     return not theirs or any(alike(page, other) for other in theirs)
 
 
+def _is_strangers(pairing: Pairing, host: str, walk: Tried) -> bool:
+    """An unknown page that no control was given, seen more than once, and in several unrelated sites' places too."""
+    page, own = walk.page, pairing.control_addresses(host)
+    if page is None or walk.sni is not None or walk.attempt < 2 or not own or pairing.fingerprint(walk) is not None:
+        return False
+    theirs = (w.page for w in pairing.there if w.host == host)
+    given = [p for p in theirs if p is not None and p.url == page.url and 0 < (p.status or 0) < 400]
+    return is_strange(page, given) and is_of_several(pairing, host, own[0], page, given)
+
+
 def is_impostor(pairing: Pairing, walk: Tried) -> bool:
     """Somebody else's certificate was shown. One that is merely out of date, or that was valid for the name elsewhere,
     is the site's own: the edge is careless, or our clock or trust store is at fault. One by an authority that
@@ -133,12 +148,6 @@ def is_impostor(pairing: Pairing, walk: Tried) -> bool:
         return False
     own = {leaf(w) for w in (*pairing.here, *pairing.there) if w.host == walk.host and w.proven}
     return leaf(walk) not in own and walk.reason not in ("expired", "not_yet_valid", None)
-
-
-def is_notice(pairing: Pairing, walk: Tried) -> bool:
-    """A known block page answered on this walk."""
-    mark = pairing.fingerprint(walk)
-    return mark is not None and mark.kind == "blockpage"
 
 
 def truth_of(pairing: Pairing, host: str, detail: DnsLookup) -> str:

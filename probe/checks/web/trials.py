@@ -17,6 +17,7 @@ from hashlib import sha256
 
 from probe.checks.question import Door, Question
 from probe.checks.web.again import control_fails_too, control_settled, same_endpoint, shuts_out_control
+from probe.checks.web.strange import is_strange_walk
 from probe.model.failure import is_local
 from probe.model.kinds import DnsLookup, Skipped, TlsHandshake
 from probe.model.step import Fetch, Step, Visit, Walk
@@ -89,6 +90,8 @@ def _wants_trial(case: Case, walks: tuple[Tried, ...], step: Walk) -> bool:
         return False
     for w in walks:
         failed = w.failed()
+        if same_endpoint(w, step) and step.fetch is not None and is_strange_walk(case, w):
+            return True
         if not same_endpoint(w, step) or failed is None or not w.connected or is_local(failed.failure):
             continue
         if step.sni is None or failed is w.handshake:
@@ -162,14 +165,22 @@ def _is_at(walk: Tried, step: Walk) -> bool:
 
 
 def _at_helper(question: Question, case: Case, walks: tuple[Tried, ...], planned: tuple[Walk, ...]) -> Iterator[Visit]:
-    """The target's name at a helper's door, for the first address that is shut to it."""
+    """The target's name at a helper's door, for the first address that is shut to it or answers what is strange."""
     for step in planned:
-        door = _door(question, case, walks, step) if _is_shut(case, walks, step) else None
-        if door is not None:
+        plain = step.fetch.url if step.fetch is not None and step.sni is None else ""
+        wanted = _is_strange(case, walks, step) if plain else _is_shut(case, walks, step)
+        door = _door(question, case, walks, step) if wanted else None
+        if door is not None and (door.is_apart or not plain):
             innocent = innocent_names(question, step.host)
             why = f"{TRIAL}: at the helper"
-            yield Visit(step.host, door.ip, door.port, door.asks, innocent, question.trial_attempts, why=why)
+            yield Visit(step.host, door.ip, door.port, door.asks, innocent, question.trial_attempts, plain, why=why)
             return
+
+
+def _is_strange(case: Case, walks: tuple[Tried, ...], step: Walk) -> bool:
+    """What is asked for in the clear at this address fails or is somebody else's, again and again, and only here."""
+    mine = [w for w in walks if same_endpoint(w, step) and w.page is not None and not control_fails_too(case, step)]
+    return sum(w.failed() is not None or is_strange_walk(case, w) for w in mine) >= SHUT
 
 
 def innocent_names(question: Question, host: str) -> tuple[str, ...]:
@@ -193,7 +204,10 @@ def _door(question: Question, case: Case, walks: tuple[Tried, ...], step: Walk) 
     known = {ip for facts in (case.observations, *(c.observations for c in case.controls))
              for ip in addresses_of(facts, step.host)}  # fmt: skip
     doors = [d for d in question.doors if d.ip not in known and (d.is_apart or _stays_open(walks, step))]
-    return min(doors, key=lambda d: (not d.is_apart, (":" in d.ip) != (":" in step.ip)), default=None)
+    # Readers of plain requests, or of names in handshakes, may look at the usual port only.
+    return min(
+        doors, key=lambda d: (not d.is_apart, d.port != step.port, (":" in d.ip) != (":" in step.ip)), default=None
+    )
 
 
 def _stays_open(walks: tuple[Tried, ...], step: Walk) -> bool:

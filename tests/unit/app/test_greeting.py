@@ -26,10 +26,13 @@ def client(answers: dict[str, dict[str, object]]) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.MockTransport(handle))
 
 
-@pytest.mark.parametrize("port,wanted", [(443, 443), (0, 0), (70_000, 0), ("443", 0), (None, 0)])
-async def test_a_helper_says_what_it_sees_and_where_its_door_is(port: object, wanted: int) -> None:
+@pytest.mark.parametrize(
+    "ports,wanted",
+    [([443, 80], (443, 80)), ([0, 70_000, "443", None, True, 8443], ()), ([1, 2, 3, 4, 5], (1, 2, 3, 4)), (443, ())],
+)
+async def test_a_helper_says_what_it_sees_and_where_its_door_is(ports: object, wanted: tuple[int, ...]) -> None:
     learnt: list[str] = []
-    said = {"b.example": {"client": {"address": "203.0.113.9", "cc": "FD"}, "trial_port": port}}
+    said = {"b.example": {"client": {"address": "203.0.113.9", "cc": "FD"}, "trial_ports": ports}}
     (greeting,) = await greet(client(said), (A, B), learnt.append)
     assert greeting == Greeting(B, SeenClient("203.0.113.9", "FD"), wanted) and learnt == ["203.0.113.9"]
     assert seen_by((greeting,)).cc == "FD" and seen_by(()) == SeenClient()
@@ -39,7 +42,7 @@ async def test_doors_are_the_trial_port_and_where_questions_go_over_tls() -> Non
     net = FakeNet()
     net.names["b.example", False] = ("198.51.100.5", "198.51.100.6")
     net.names["b.example", True] = ("2001:db8::5",)
-    doors = await find_doors([Greeting(B, trial_port=443)], net, Policy())
+    doors = await find_doors([Greeting(B, trial_ports=(443,))], net, Policy())
     assert doors == tuple(Door(ip, port, 8443) for ip in ("198.51.100.5", "2001:db8::5") for port in (443, 8443))
     assert [d.is_apart for d in doors] == [True, False, True, False]
     assert opened(doors[:1]) == {("198.51.100.5", 443), ("198.51.100.5", 8443)}
@@ -49,8 +52,8 @@ async def test_doors_are_the_trial_port_and_where_questions_go_over_tls() -> Non
     "greeting",
     [
         Greeting("http://198.51.100.5:8765"),
-        Greeting("https://10.1.2.3", trial_port=443),
-        Greeting("https://gone.example", trial_port=443),
+        Greeting("https://10.1.2.3", trial_ports=(443,)),
+        Greeting("https://gone.example", trial_ports=(443,)),
     ],
     ids=["neither TLS nor a door", "a private address", "a name that leads nowhere"],
 )
@@ -61,5 +64,5 @@ async def test_no_door(greeting: Greeting) -> None:
 
 
 async def test_a_door_beside_plain_questions() -> None:
-    (door,) = await find_doors([Greeting("http://198.51.100.5:8765", trial_port=443)], FakeNet(), PRIVATE)
+    (door,) = await find_doors([Greeting("http://198.51.100.5:8765", trial_ports=(443,))], FakeNet(), PRIVATE)
     assert door == Door("198.51.100.5", 443, 8765)

@@ -12,6 +12,7 @@ from probe.checks import DOMAINS, RULES, RULESET
 from probe.checks.quic import reading as quic
 from probe.checks.speed import reading
 from probe.checks.web import endpoints, names, pages
+from probe.checks.web.looks import ALTERED
 from probe.checks.web.symptoms import FORGED
 from probe.model.outcome import LAYERS, OUTCOMES, REASONS, TECHNIQUES
 from probe.verdict.findings import Domain, Findings
@@ -66,7 +67,10 @@ def technique_of(domain: Domain, values: dict[str, str]) -> str:
     symptom = values["symptom"]
     if domain.about == "speed":
         return reading._technique(reading._LAYERS[values["proof"]], symptom)
-    read = {"dns": names._technique, "http": pages._technique, "quic": quic.technique}.get(domain.layer)
+    if domain.layer == "http":
+        # Whole pages are named by what they are, not by a word; here by the commonest.
+        return pages.named(symptom) if symptom not in ALTERED else "http.blockpage"
+    read = {"dns": names._technique, "quic": quic.technique}.get(domain.layer)
     if read is not None:
         return read(symptom)
     if symptom in FORGED:

@@ -176,4 +176,5 @@ def test_a_canary_is_looked_up_and_shaken_hands_with() -> None:
     here.lookup("network", "A", f"{SITE} 192.0.2.2")
     here.lookup("network", "AAAA", "2001:db8::1")
     walks = [s for s in CHECKS["line"](question(), case(here, (), "none")) if isinstance(s, Walk)]
-    assert [(w.ip, w.fetch) for w in walks] == [(SITE, None), ("2001:db8::1", None)]
+    assert [(w.ip, w.port) for w in walks] == [(SITE, 443), ("2001:db8::1", 443), (SITE, 80)]
+    assert [w.fetch.url for w in walks if w.fetch] == ["http://site.example/"]

@@ -7,14 +7,14 @@ from collections.abc import Callable
 import pytest
 import trio
 
-from probe.model.kinds import Skipped, TcpConnect
+from probe.model.kinds import HttpFetch, Skipped, TcpConnect
 from probe.model.step import Visit
 from probe.net.base import Dialed, Failure
 from probe.net.fakenet import FakeNet, Hello, Peer
 from probe.perform import PERFORMERS
 from probe.perform.turns import PATIENCE_S, SHUT_S
 from probe.perform.world import World
-from probe.verdict.read import ALIVE_THERE, INNOCENT_THERE, NAMED_THERE
+from probe.verdict.read import ALIVE_THERE, HOST_THERE, INNOCENT_HOST_THERE, INNOCENT_THERE, NAMED_THERE
 from tests.unit.perform.kit import Facts, world_of
 
 RESET = Failure("connection_reset", "ECONNRESET")
@@ -123,3 +123,37 @@ async def test_who_cannot_wait_any_longer_goes_without(autojump_clock: trio.test
         await PERFORMERS[Visit](visit(), world, facts)
         nursery.cancel_scope.cancel()
     assert facts.one(Skipped)[1].because == "budget"
+
+
+# ---- in the clear ----
+
+URL = "http://site.example/story"
+DOOR_PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndoor"
+NOTICE = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nnotice"
+
+
+def in_the_clear(answer: bytes | Failure) -> FakeNet:
+    """A door that gives its page to every name; the path answers, or breaks off, for the site's own."""
+    net = FakeNet()
+    net.peers[IP, DOOR] = Peer(says=lambda sent: (answer if b"Host: site.example" in sent else DOOR_PAGE,))
+    return net
+
+
+@pytest.mark.parametrize(
+    "answer,failure,body",
+    [(NOTICE, None, 6), (RESET, RESET.word, 0), (DOOR_PAGE, None, 4)],
+    ids=["a notice", "a reset", "the door's page"],
+)
+async def test_in_the_clear_all_tries_are_made(
+    answer: bytes | Failure, failure: str | None, body: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    facts = Facts()
+    step = Visit("site.example", IP, DOOR, ASKS, INNOCENT, 2, URL, why="name trial: at the helper")
+    await PERFORMERS[Visit](step, world_of(in_the_clear(answer)), facts)
+    told = [(d.why, d.attempt, d.failure, fetch.url, fetch.body_bytes) for d, fetch in facts.of(HttpFetch)]
+    fronts = [f"http://{name}/" for name in INNOCENT]
+    assert told == [
+        *((INNOCENT_HOST_THERE, 1, None, front, 4) for front in fronts),
+        *((HOST_THERE, n, failure, URL, body) for n in (1, 2)),
+        (INNOCENT_HOST_THERE, 2, None, fronts[0], 4),
+    ]

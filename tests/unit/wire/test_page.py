@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.wire.page import looks_like_html, page_features, simhash, similarity
+from probe.wire.page import SKETCH, looks_like_html, page_features, shared, simhash, similarity
 
 PAGE = """<!DOCTYPE html><html lang="ur-PK"><head><meta charset=utf-8><title>
  News &amp; views  &mdash; home</title><link rel="canonical" href="https://example.org/?a=1&amp;b=2">
@@ -105,3 +105,25 @@ def test_what_is_worth_a_look() -> None:
 @given(st.binary(max_size=400), st.text(max_size=40))
 def test_total(body: bytes, content_type: str) -> None:
     page_features(body, content_type)
+
+
+def test_a_sketch_tells_how_much_two_texts_share() -> None:
+    def sketch(text: str) -> str:
+        return page_features(f"<p>{text}".encode(), "text/html").sketch or ""
+
+    half = " ".join(ARTICLE.split()[:450])
+    of, both = shared(sketch(ARTICLE), sketch(ARTICLE))
+    assert of == both == SKETCH
+    assert 0.3 < shared(sketch(ARTICLE), sketch(half))[1] / SKETCH < 0.8
+    assert shared(sketch(ARTICLE), sketch("quite another text " * 100))[1] == 0
+    assert shared("", "") == (0, 0) and shared("no sketch", "")[1] == 0
+
+
+def test_pointers_are_compared_without_their_queries() -> None:
+    def pointers(html: str) -> str | None:
+        return page_features(html.encode(), "text/html").pointers
+
+    one = "<link href='/static/a.css?v=1'><script src=/static/b.js></script><form action='/search'><img src=/logo.png>"
+    assert pointers(one) == pointers(one.replace("v=1", "v=2").replace("<img", "<p>text</p><IMG"))
+    assert pointers(one) != pointers(one.replace("logo", "sign"))
+    assert pointers("<a href='/'>home</a><a href=#top><img src='data:image/png;base64,AAAA'>") is None
