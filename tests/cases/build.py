@@ -198,8 +198,8 @@ class Side:
     def walk(self, ip: str, met: str, *, times: int = 1, attempt: int = 1, **more: Any) -> None:
         """A walk, or several with growing attempt. Options: url, page, body, location, headers, leaf, alt_svc, trial
         (see `TRIALS`), hello (a trial with that kind of ClientHello), second (what this machine's own store says), size
-        (of the hello), torn (pieces out of order), sibling, lag; ttl (the hello's hop limit), rtt (the kernel's least round
-        trip), answer (from hello to answer), first (from request to its answer) and least (the kernel's least round
+        (of the hello), torn (pieces out of order), sibling, lag; ttl (the hello's hop limit), rtt (the kernel's least
+        round trip), answer (from hello to answer), first (from request to its answer) and least (the kernel's least round
         trip when the page was there), in microseconds; flow, speed."""
         for n in range(attempt, attempt + times):
             self._walk_once(ip, met, n, **more)

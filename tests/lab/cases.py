@@ -77,7 +77,7 @@ class LineSpec(Line):
 class RunSpec:
     """How a case is measured. `control` names the helpers that are asked, in order: helper (honest), abroad (honest,
     elsewhere), none, down, or a word of `tests.lab.liar.LIES`; with `door` the honest ones have a trial door, at their
-    IPv4 address and port 443. `clock_s` is how wrong the volunteer's clock is; `trust`
+    IPv4 address and ports 443 and 80. `clock_s` is how wrong the volunteer's clock is; `trust`
     what the volunteer trusts: ok, old (no root of the lab), expired (the root, out of date), national (the censor's
     authority as well). `asleep` = [after, for] seconds: the machine sleeps in mid-run. `resolver` is unbound where that
     is to be the ISP's resolver. `canaries` is their number; `urls` are measured in the same run and judged by nobody;

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from tests.lab.world import Lab
 
 HONEST = ("helper", "abroad")
-# Where a helper shakes hands for any name.
-DOOR_PORT = 443
+# Where a helper takes any name.
+DOOR_PORTS = (443, 80)
 # Words that start nothing: no helper is given, or one that is not there.
 NOBODY = ("none", "down")
 _PLACES = {"helper": (CONTROL, "DE", "AS64501"), "abroad": (ABROAD, "US", "AS64502")}
@@ -47,7 +47,7 @@ def _start_helper(lab: Lab, place: str, over_ipv6: bool) -> None:
         sys.executable, "-m", "probe", "helper", "--ca-file", str(lab.ca_file), "--no-system-resolver",
         "--listen", f"[{addresses[1]}]:{HELPER_PORT}" if over_ipv6 else f"{addresses[0]}:{HELPER_PORT}",
         "--country", country, "--network", network, "--rate", "6000",
-        *(("--trial-listen", f"{addresses[0]}:{DOOR_PORT}") if lab.cases[0].run.door else ()),
+        *(word for port in DOOR_PORTS if lab.cases[0].run.door for word in ("--trial-listen", f"{addresses[0]}:{port}")),
     )  # fmt: skip
     end = "control" if place == "helper" else place
     process = lab.start(end, words, log)
