@@ -142,7 +142,7 @@ def step_of(o: Observation) -> str:
             return f"certificate of {endpoint(o)} for {detail.name or 'any name'}{store}"
         case HttpFetch():
             hop = f" (hop {detail.hop})" if detail.hop else ""
-            return f"{detail.method} {detail.url} at {endpoint(o)}{hop}{again}"
+            return f"{detail.method} {detail.url} at {endpoint(o)}{hop}{_limit(detail.ttl)}{again}"
         case ControlAsk():
             what = f" about {len(detail.endpoints)} endpoints" if detail.endpoints else ""
             what += " over QUIC" if detail.quic else ""

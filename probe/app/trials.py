@@ -11,6 +11,7 @@ from probe.checks.web.astray import TRIES
 from probe.checks.web.born import COMPARED
 from probe.checks.web.injected import MOST_SILENCES
 from probe.checks.web.ladder import MOST_TRIES
+from probe.checks.web.nearer import MOST_BESIDE
 
 
 def trials(helpers: tuple[str, ...]) -> list[str]:
@@ -23,7 +24,8 @@ def trials(helpers: tuple[str, ...]) -> list[str]:
         "with none; handshakes with its own name and another ClientHello",
         *([doors] if helpers else []),
         f"to {PER_ROUND} canaries: a lookup and a connect each, beside every try that failed",
-        f"to one address of the target: at most {MOST_TRIES + COMPARED + 1} hellos that live for some hops only",
+        f"to one address of the target: at most {MOST_TRIES + COMPARED + 1} hellos, and {MOST_TRIES + MOST_BESIDE} "
+        "plain requests, that live for some hops only",
         f"over QUIC (UDP) to the target's addresses, where it announces HTTP/3: at most {ADDRESSES + FRESH} of them, "
         "as often as over TLS; to the helpers about those; and to the canaries that announce it, once",
         f"to UDP port 53 of {nobody}: at most {2 * MOST_SILENCES} questions about the target's name and an innocent "

@@ -223,7 +223,8 @@ class HttpFetch:
     """One GET over a stream that was already held. `headers` in the order and case received. `body` is the SHA-256 of
     the decoded body's blob, at most the cap; `wire_bytes` counts body bytes as received, `body_bytes` after decoding;
     `truncated` is cap, time, stall, cut or bomb. `timeline` are (microseconds since the request, body bytes so far).
-    `protocol` is HTTP/1.1, HTTP/2 or HTTP/3, or what the peer wrote in its place."""
+    `protocol` is HTTP/1.1, HTTP/2 or HTTP/3, or what the peer wrote in its place. `ttl` is the hop limit that the request
+    was sent with, 0 the usual one."""
 
     kind: ClassVar[str] = "http.fetch"
     url: str
@@ -248,6 +249,7 @@ class HttpFetch:
     info: TcpInfo | None = None
     lag_us: int = 0
     raw: str | None = None
+    ttl: int = 0
 
 
 @dataclass(frozen=True, slots=True)

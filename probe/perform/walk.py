@@ -16,7 +16,8 @@ from probe.verdict.read import STRANGERS
 from probe.wire.tls import ja4_of, parse_client_hello
 
 ALPN = ("h2", "http/1.1")
-# How long to wait for what a hello with a hop limit sets off: round trips of the connect, within these seconds.
+# How long to wait for what a hello or a request with a hop limit sets off: round trips of the connect, within these
+# seconds.
 HOP_RTTS, HOP_LEAST_S, HOP_MOST_S = 4.0, 0.6, 3.0
 CERTIFICATE = "application/pkix-cert"
 VERIFY_WORDS = {
@@ -67,11 +68,11 @@ def _skipped(step: Walk, detail: Skipped, world: World) -> Draft:
 
 
 def _timed(step: Walk, dialed: Dialed, world: World) -> World:
-    """The world as it is; for a hello that is to die on the way, with no more patience than an answer could need."""
+    """The world as it is; for what is to die on the way, with no more patience than an answer could need."""
     if not step.ttl:
         return world
     patience_s = min(max(HOP_RTTS * dialed.took_us / 1e6, HOP_LEAST_S), HOP_MOST_S)
-    return replace(world, limits=replace(world.limits, handshake_s=patience_s))
+    return replace(world, limits=replace(world.limits, handshake_s=patience_s, stall_s=patience_s))
 
 
 async def _on(step: Walk, stream: Stream, connect: int, world: World, emit: Emit) -> None:

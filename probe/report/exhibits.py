@@ -207,9 +207,8 @@ def _certificate(digest: str | None, room: EvidenceRoom) -> Details:
 
 
 def _http(d: HttpFetch, o: Observation, failed: str, room: EvidenceRoom) -> tuple[str, Details]:
-    text = (
-        f"Asking for {tame(d.url, 200)}: {failed}." if failed else f"Asking for {tame(d.url, 200)}: status {d.status}."
-    )
+    step = f"Asking for {tame(d.url, 200)}{_limit(d.ttl)}"
+    text = f"{step}: {failed}." if failed else f"{step}: status {d.status}."
     body = room.blob(d.body) if d.body and not _is_binary(d) else None
     return text, (
         ("Status", f"{d.status} {d.reason or ''}".strip() if failed and d.status else ""),

@@ -90,6 +90,13 @@ def same_answer(page: Look, other: Look) -> bool:
     return any(made) and made == (b.sketch, b.pointers, b.meta_refresh) or _share(a.sketch, b.sketch) >= SAME_NOTICE
 
 
+def same_whole(page: Look, other: Look) -> bool:
+    """One answer, also where it is an error without any words."""
+    if same_answer(page, other):
+        return True
+    return page.body is None and other.body is None and page.status == other.status and not led_to(page)
+
+
 def same_maker(page: HttpFetch, other: HttpFetch) -> bool:
     """Two answers, however unlike, that name one maker."""
     return not makers(page).isdisjoint(makers(other))

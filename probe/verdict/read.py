@@ -207,13 +207,13 @@ class Tried:
 
     @property
     def ttl(self) -> int:
-        """The hop limit of its hello, 0 the usual one."""
-        detail = self.handshake.detail if self.handshake else None
-        return detail.ttl if isinstance(detail, TlsHandshake) else 0
+        """The hop limit of its hello, or of its request in the clear, 0 the usual one."""
+        detail = self.handshake.detail if self.handshake else self.page
+        return detail.ttl if isinstance(detail, TlsHandshake | HttpFetch) else 0
 
     @property
     def is_hop_trial(self) -> bool:
-        """Its hello was sent to die on the way, to find out where something answers it."""
+        """Its hello or request was sent to die on the way, to find out where something answers it."""
         return self.connect.why.startswith(HOP_TRIAL)
 
     @property

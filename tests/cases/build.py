@@ -198,9 +198,9 @@ class Side:
     def walk(self, ip: str, met: str, *, times: int = 1, attempt: int = 1, **more: Any) -> None:
         """A walk, or several with growing attempt. Options: url, page, body, location, headers, leaf, alt_svc, trial
         (see `TRIALS`), hello (a trial with that kind of ClientHello), second (what this machine's own store says), size
-        (of the hello), torn (pieces out of order), sibling, lag; ttl (the hello's hop limit), rtt (the kernel's least
-        round trip), answer (from hello to answer), first (from request to its answer) and least (the kernel's least round
-        trip when the page was there), in microseconds; flow, speed."""
+        (of the hello), torn (pieces out of order), sibling, lag; ttl (the hop limit of the hello, or of the request in
+        the clear), rtt (the kernel's least round trip), answer (from hello to answer), first (from request to its
+        answer) and least (the kernel's least round trip when the page was there), in microseconds; flow, speed."""
         for n in range(attempt, attempt + times):
             self._walk_once(ip, met, n, **more)
 
@@ -267,6 +267,8 @@ class Side:
         named = "" if own else "www.example.org"
         detail = self._page(fetch or met, target, "path" if trial == "path" else named, lag, **page)
         failure = BROKEN_OFF.get(stage) or (WORDS[word] if stage == "http" else None)
+        if ttl and target.scheme == "http":
+            detail = replace(detail, ttl=ttl)
         if pace:
             detail = replace(detail, timeline=pace.timeline(), info=pace.fetched(), wire_bytes=pace.size)
         self.add(detail, "http.fetch", failure=failure, parent=below, **at)

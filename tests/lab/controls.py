@@ -42,12 +42,13 @@ def start_controls(lab: Lab, words: Sequence[str], over_ipv6: bool) -> None:
 
 def _start_helper(lab: Lab, place: str, over_ipv6: bool) -> None:
     addresses, country, network = _PLACES[place]
+    doors = [f"{addresses[0]}:{port}" for port in DOOR_PORTS if lab.cases[0].run.door]
     log = f"{place}.log"
     words = (
         sys.executable, "-m", "probe", "helper", "--ca-file", str(lab.ca_file), "--no-system-resolver",
         "--listen", f"[{addresses[1]}]:{HELPER_PORT}" if over_ipv6 else f"{addresses[0]}:{HELPER_PORT}",
         "--country", country, "--network", network, "--rate", "6000",
-        *(word for port in DOOR_PORTS if lab.cases[0].run.door for word in ("--trial-listen", f"{addresses[0]}:{port}")),
+        *(word for door in doors for word in ("--trial-listen", door)),
     )  # fmt: skip
     end = "control" if place == "helper" else place
     process = lab.start(end, words, log)

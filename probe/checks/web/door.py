@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from probe.checks.web.looks import broken_word
 from probe.model.failure import is_local
 from probe.model.kinds import HttpFetch
+from probe.model.observation import Observation
 from probe.model.target import Target
 from probe.verdict.pair import Pairing, was_busy
 from probe.verdict.read import HOST_THERE, INNOCENT_HOST_THERE, Tried
@@ -27,25 +28,34 @@ class Visit:
     before: tuple[Tried, ...]
     after: tuple[Tried, ...]
 
+    @property
+    def facts(self) -> tuple[Observation, ...]:
+        """What came of each request."""
+        return tuple(w.fetch for w in (*self.before, *self.named, *self.after) if w.fetch is not None)
 
-def is_answered_there(pairing: Pairing, target: Target, is_it: Callable[[HttpFetch], bool]) -> bool:
-    """At some door the site's name is answered with that page each time, and innocent ones by the door."""
+
+Facts = tuple[Observation, ...]
+
+
+def answered_there(pairing: Pairing, target: Target, is_it: Callable[[HttpFetch], bool]) -> Facts:
+    """The facts of a visit in which the site's name is answered with that page each time, and innocent ones by the
+    door; none where there was no such visit."""
     for visit in _visits(pairing, target):
         named = [w.page for w in visit.named]
         if len(visit.before) >= SETTLED and len(named) >= SETTLED and all(p is not None and is_it(p) for p in named):
-            return True
-    return False
+            return visit.facts
+    return ()
 
 
-def is_broken_there(pairing: Pairing, target: Target, word: str) -> bool:
-    """At some door requests for the site's name end in that way each time, and the door answers those for innocent
-    ones, before and after."""
+def broken_there(pairing: Pairing, target: Target, word: str) -> Facts:
+    """The facts of a visit in which requests for the site's name end in that way each time, and the door answers those
+    for innocent ones, before and after; none where there was no such visit."""
     for visit in _visits(pairing, target):
         if len(visit.before) < SETTLED or not visit.after or len(visit.named) < SETTLED:
             continue
         if all(w.fetch is not None and w.page and broken_word(w.fetch, w.page) == word for w in visit.named):
-            return True
-    return False
+            return visit.facts
+    return ()
 
 
 def _visits(pairing: Pairing, target: Target) -> list[Visit]:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from probe.checks.speed.freeze import freeze_of
 from probe.checks.web.altered import altered_pages, proof_of, proxy_words, technique_of
 from probe.checks.web.common import UNAIDED, genuine, is_portal
-from probe.checks.web.door import is_broken_there
+from probe.checks.web.door import broken_there
 from probe.checks.web.looks import ALTERED, BROKEN, MARKED, Page, control_word, given_pages, read_fetch
+from probe.checks.web.proofs import NO_PROOF, Proof
 from probe.checks.web.residual import belated, residual
 from probe.model.failure import is_local
 from probe.model.kinds import HttpFetch
@@ -40,6 +41,8 @@ HTTP = Domain(
         "url": BROKEN,
         "not_name": BROKEN,
         "elsewhere": (*ALTERED, *BROKEN),
+        "nearer": ALTERED,
+        "home": ALTERED,
         "early": ALTERED,
         "several": ("differs",),
     },
@@ -60,7 +63,7 @@ class Reading:
     judged: Sequence[Page]
     contrast: str = "not_tried"
     repeat: str = "once"
-    proof: str = "none"
+    proof: Proof = NO_PROOF
     given: Sequence[HttpFetch] = ()
     cut: bool = False
 
@@ -98,7 +101,7 @@ def _read(pairing: Pairing, target: Target, theirs: list[Tried]) -> Reading:
         return Reading([], "no_control" if cut else "not_tried", cut=bool(cut))
     altered = altered_pages(valid, given)
     proof = proof_of(pairing, target, altered, given)
-    if proof in ("elsewhere", "early"):
+    if proof.word in ("elsewhere", "nearer", "home", "early"):
         # Shown to be somebody else's, they speak even where other tries brought the site's own page.
         judged = altered
     elif any(p not in altered for p in judged):
@@ -197,12 +200,12 @@ def _control_word(pairing: Pairing, theirs: list[Tried]) -> str | None:
 
 def _findings(pairing: Pairing, target: Target, hop: int, read: Reading, theirs: list[Tried]) -> Findings:
     contrasted = read.contrast
-    if contrasted == "only_here" and read.word in (*BROKEN, "error") and read.proof in UNAIDED:
+    if contrasted == "only_here" and read.word in (*BROKEN, "error") and read.proof.word in UNAIDED:
         contrasted = "no_control" if _is_split(pairing, target) else contrasted
     values = {
         "contrast": contrasted,
         "symptom": read.word,
-        "proof": read.proof,
+        "proof": read.proof.word,
         "repeat": read.repeat,
         "line": _line(pairing, read),
         "ended": ended(pairing.case),
@@ -214,9 +217,10 @@ def _findings(pairing: Pairing, target: Target, hop: int, read: Reading, theirs:
         hop,
         values,
         technique=_technique(read),
-        locus="server" if read.proven else "path" if read.proof != "none" else "unknown",
+        locus="server" if read.proven else read.proof.locus,
+        located=read.proof.located,
         scope=_scope(target, read.judged),
-        witness=pairing.witness(_facts(read.judged, theirs)),
+        witness=pairing.witness((*_facts(read.judged, theirs), *read.proof.facts)),
         note=_note(read.judged),
         aside=_aside(read),
     )
@@ -228,7 +232,7 @@ def _line(pairing: Pairing, read: Reading) -> str:
     if is_portal(pairing):
         return "portal"
     # Whoever withholds an answer does not send its small last piece.
-    torn = read.proof in UNAIDED and read.judged and all(_is_torn(p.fetch) for p in read.judged)
+    torn = read.proof.word in UNAIDED and read.judged and all(_is_torn(p.fetch) for p in read.judged)
     return "busy" if torn else "ok"
 
 
@@ -247,23 +251,25 @@ def _technique(read: Reading) -> str:
 
 
 def named(word: str) -> str:
-    """The technique that a word supports by itself."""
+    """The technique that a word supports by itself. What is not HTTP at all is an error in its place."""
+    word = "error" if word == "garbled" else word
     return f"http.{word}" if f"http.{word}" in TECHNIQUES else "http"
 
 
-def _proof(pairing: Pairing, target: Target, judged: Sequence[Page]) -> str:
+def _proof(pairing: Pairing, target: Target, judged: Sequence[Page]) -> Proof:
     word = judged[0].word
     if word in ("blockpage", "redirect"):
-        return "fingerprint"
+        return Proof("fingerprint", locus="path")
     if word not in BROKEN or target.scheme == "https":
-        return "none"
-    if is_broken_there(pairing, target, word):
-        return "elsewhere"
+        return NO_PROOF
+    visit = broken_there(pairing, target, word)
+    if visit:
+        return Proof("elsewhere", visit, "path")
     host = _trial(pairing, target, judged, of_path=False)
     if host == "passes" and _trial(pairing, target, judged, of_path=True) == "passes":
         # The site's own front page comes by the same way, so it is the path that is listened for.
-        return "url"
-    return {"passes": "name", "fails": "not_name"}.get(host, "none")
+        return Proof("url", locus="path")
+    return {"passes": Proof("name", locus="path"), "fails": Proof("not_name", locus="path")}.get(host, NO_PROOF)
 
 
 def _trial(pairing: Pairing, target: Target, judged: Sequence[Page], *, of_path: bool) -> str:

@@ -181,6 +181,7 @@ _HTTP_SOFT = (*BROKEN, "error")
 _HTTP_TRIED = ("name", "url", "elsewhere")
 _HTTP_SENT = ("timeout", "reset", "eof")
 _HTTP_OTHER = (*MARKED, "refusal")
+_NOT_ITS_OWN = ("nearer", "home", "early", "several")
 _ALTERED_HERE = {"symptom": ALTERED, "path": ("unproven",), "contrast": ("only_here",)}
 HTTP_RULES: tuple[Rule, ...] = (
     *skeleton(HTTP),
@@ -311,6 +312,19 @@ HTTP_RULES: tuple[Rule, ...] = (
         "A balancer that leads requests, not connections, to a nearer server.",
     ),
     row(
+        HTTP, 59, "decision", "blocked",
+        {**_ALTERED_HERE, "proof": ("nearer",), "repeat": ("repeated",)},
+        "Requests that die before the server are answered with this page, each time, and those for an innocent name at"
+        " no such distance: somebody on the way reads the name.",
+        "A cache of the provider's that serves this site alone, and wrongly.",
+    ),
+    row(
+        HTTP, 60, "decision", "likely_blocked",
+        {**_ALTERED_HERE, "proof": ("home",), "repeat": ("repeated",)},
+        "The page comes for the site's name alone, and from the first router of all, which may be that of the house.",
+        "A filter of the house.",
+    ),
+    row(
         HTTP, 56, "decision", "likely_blocked",
         {**_ALTERED_HERE, "proof": ("several",), "repeat": ("repeated",)},
         "Several sites with nothing in common are answered with the same page here, each time, and with their own at"
@@ -319,12 +333,12 @@ HTTP_RULES: tuple[Rule, ...] = (
     ),
     row(
         HTTP, 57, "decision", "impaired",
-        {**_ALTERED_HERE, "proof": ("early", "several"), "repeat": ("mixed",)},
+        {**_ALTERED_HERE, "proof": _NOT_ITS_OWN, "repeat": ("mixed",)},
         "A page that is not the site's comes in some tries, the site's own in others.",
     ),
     row(
         HTTP, 58, "decision", "insufficient",
-        {**_ALTERED_HERE, "proof": ("early", "several"), "repeat": ("once",)},
+        {**_ALTERED_HERE, "proof": _NOT_ITS_OWN, "repeat": ("once",)},
         "A page that seems to be somebody else's, not asked for often enough.", reason="budget",
     ),
     *plain(HTTP, _HTTP_SOFT, ("none", "not_name")),

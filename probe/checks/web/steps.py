@@ -2,7 +2,7 @@
 
 Laws. A proposal depends on facts alone, so the same facts give the same steps. Choices are stable: a fact that
 arrives later adds steps and never changes one already proposed (the engine drops what equals a step already run).
-`again`, `trials`, `astray` and `climb` add repeats and trials for anomalies.
+`again`, `strange`, `trials`, `astray`, `climb` and `nearer` add repeats and trials for anomalies.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from probe.checks.question import Question
 from probe.checks.web.again import control_settled, repeats
 from probe.checks.web.astray import dns_trials
 from probe.checks.web.climb import hop_trials
+from probe.checks.web.nearer import page_hops
 from probe.checks.web.strange import look_again
 from probe.checks.web.trials import hellos, trials
 from probe.model.kinds import ControlAsk, DnsLookup, HttpFetch
@@ -62,6 +63,7 @@ def next_steps(question: Question, case: Case) -> Iterator[Step]:
             yield from dns_trials(question, case, hop.target.host, walks)
             yield from hop_trials(question, walks, planned)
             yield from look_again(question, case, walks, planned)
+            yield from page_hops(question, case, walks, planned)
         yield from _control_endpoints(question, case, hop)
 
 
