@@ -312,14 +312,15 @@ HTTP_RULES: tuple[Rule, ...] = (
         "A balancer that leads requests, not connections, to a nearer server.",
     ),
     row(
-        HTTP, 59, "decision", "blocked",
+        HTTP, 38, "decision", "blocked",
         {**_ALTERED_HERE, "proof": ("nearer",), "repeat": ("repeated",)},
         "Requests that die before the server are answered with this page, each time, and those for an innocent name at"
         " no such distance: somebody on the way reads the name.",
-        "A cache of the provider's that serves this site alone, and wrongly.",
+        "A cache of the provider's that serves this site alone, and wrongly; ways to the server that differ by several"
+        " hops.",
     ),
     row(
-        HTTP, 60, "decision", "likely_blocked",
+        HTTP, 39, "decision", "likely_blocked",
         {**_ALTERED_HERE, "proof": ("home",), "repeat": ("repeated",)},
         "The page comes for the site's name alone, and from the first router of all, which may be that of the house.",
         "A filter of the house.",
