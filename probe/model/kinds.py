@@ -223,8 +223,8 @@ class HttpFetch:
     """One GET over a stream that was already held. `headers` in the order and case received. `body` is the SHA-256 of
     the decoded body's blob, at most the cap; `wire_bytes` counts body bytes as received, `body_bytes` after decoding;
     `truncated` is cap, time, stall, cut or bomb. `timeline` are (microseconds since the request, body bytes so far).
-    `protocol` is HTTP/1.1, HTTP/2 or HTTP/3, or what the peer wrote in its place. `ttl` is the hop limit that the request
-    was sent with, 0 the usual one."""
+    `protocol` is HTTP/1.1, HTTP/2 or HTTP/3, or what the peer wrote in its place. `ttl` is the hop limit that the
+    request was sent with, 0 the usual one."""
 
     kind: ClassVar[str] = "http.fetch"
     url: str

@@ -52,6 +52,7 @@ class Visits:
         for n in range(1, self.rng.choice((1, 3, 4))):
             met, given = self._trial()
             side.walk(ip, met, trial=True, attempt=n, **given)
+        self._hops(side, ip)
         for why, times in (("innocent_host_there", 2), ("host_there", 2), ("innocent_host_there", 1)):
             for n in range(1, times + 1):
                 met, given = self._door(named=why == "host_there")
@@ -85,6 +86,22 @@ class Visits:
         if self.any_name or self.sort == "for everybody":
             return self._here()
         return "page 404", {"page": self.rng.choice(("", "story")), **self._times()}
+
+    def _hops(self, side: Side, ip: str) -> None:
+        """Requests with a hop limit, about as far as the server is; each finds a way of its own, which may be a hop
+        longer. Any of them may be lost, or come when the server has had enough."""
+        far, varied, lost = self.rng.randint(1, 9), self.rng.random() < 0.4, self.rng.choice((0.0, 0.0, 0.1))
+        enough = self.rng.random() < 0.1
+        hop = max(far - (self.rng.random() < 0.1), 1)
+        for ttl, trial, times in (
+            (hop - 1, False, 2), (hop, False, 3), (hop + 1, True, 4), (255, True, 1),
+        ):  # fmt: skip
+            for attempt in range(1, times + 1) if ttl else ():
+                reached = ttl >= far + (varied and self.rng.random() < 0.5) and self.rng.random() >= lost
+                met, given = self._trial() if trial else self._here()
+                if not reached or (trial and enough):
+                    met, given = "http timeout", {}
+                side.walk(ip, met, attempt=attempt, trial=trial, ttl=ttl, **given)
 
     def _door(self, *, named: bool) -> Walk:
         """The helper's door: it answers itself; or a proxy takes every name to where it leads, or answers for it."""

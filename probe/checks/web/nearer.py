@@ -25,7 +25,7 @@ from probe.model.step import Fetch, Walk
 from probe.verdict.case import Case
 from probe.verdict.likeness import same_whole
 from probe.verdict.pair import Pairing, was_busy
-from probe.verdict.read import HOP_TRIAL, HOST_TRIAL, Tried
+from probe.verdict.read import HOP_TRIAL, Tried
 
 # A page is worth it that came so often, while so many requests for an innocent name were answered otherwise.
 SEEN, OTHERWISE = 2, 2
@@ -77,8 +77,9 @@ def _page_of(case: Case, walks: tuple[Tried, ...], step: Walk) -> HttpFetch | No
     page = mine[0].page if mine else None
     if page is None or len(mine) < SEEN or not all(is_strange_walk(case, w) and not _is_other(w, page) for w in mine):
         return None
-    trials = [w for w in walks if w.connect.why == HOST_TRIAL and (w.ip, w.port) == (step.ip, step.port)]
-    return page if len(trials) >= OTHERWISE and all(_is_other(w, page) for w in trials) else None
+    trials = [w for w in walks if w.is_trial and not w.is_hop_trial and (w.ip, w.port) == (step.ip, step.port)]
+    innocent = [w for w in trials if w.page is not None and not _is_named(w, step.host)]
+    return page if len(innocent) >= OTHERWISE and all(_is_other(w, page) for w in innocent) else None
 
 
 def _climbed(walks: Iterable[Tried], ip: str, port: int) -> list[Tried]:

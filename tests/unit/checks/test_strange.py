@@ -108,3 +108,42 @@ def test_sites_behind_one_server_are_related() -> None:
     one, other = PageMet("a.example", "192.0.2.1", makers=("server:edge",)), PageMet("b.example", "198.51.100.1")
     assert len(unrelated([one, other])) == 2
     assert len(unrelated([one, PageMet("b.example", "198.51.100.1", makers=("cookie:x", "server:edge"))])) == 1
+
+
+def climbed(*met: tuple[int, bool, str, int], page: str = "unknown", trial: str = "unknown-page") -> list[Walk]:
+    """Requests with a hop limit that are asked for after a page that came twice, once these (hop limit, whether an
+    innocent name's, met, times) are over."""
+    target = parse_target(URL)
+    here, control = Side("a" * 32, target), Side(CONTROL, target)
+    here.lookup("network", "A", SITE)
+    here.walk(SITE, "ok", page=page, times=2)
+    here.walk(SITE, "ok", trial=True, page=trial, times=2)
+    for ttl, innocent, word, times in met:
+        here.walk(SITE, word, trial=innocent, ttl=ttl, times=times, page=trial if innocent else page)
+    here.asked(CONTROL)
+    control.lookup("udp://192.0.2.53", "A", SITE)
+    control.walk(SITE, "ok")
+    controls = (Control(measurement(CONTROL, target), tuple(control.facts)),)
+    question = Question(target, resolvers=("network",), helpers=(HELPER,))
+    steps = CHECKS["web"](question, case(here, controls, "helper"))
+    return [s for s in steps if isinstance(s, Walk) and s.ttl]
+
+
+def names(steps: list[Walk]) -> list[tuple[int, int, str]]:
+    """(hop limit, attempt, path and name asked for) of each."""
+    return [(s.ttl, s.attempt, s.fetch.url.removeprefix("http://")) for s in steps if s.fetch]
+
+
+def test_a_page_for_one_name_is_sought_hop_by_hop() -> None:
+    assert names(climbed()) == [(1, 1, "site.example/story")]
+    assert names(climbed((1, False, "http timeout", 1))) == [(2, 1, "site.example/story")]
+    assert not climbed(page="home") and not climbed(trial="unknown")
+
+
+def test_where_it_is_found_an_innocent_name_goes_a_hop_further() -> None:
+    found = ((1, False, "http timeout", 2), (2, False, "ok", 2))
+    steps = names(climbed(*found))
+    assert steps == [(2, 3, "site.example/story"), *((3, n, "www.example.org/") for n in (1, 2, 3, 4))]
+    dead, heard = (3, True, "http timeout", 4), (3, True, "ok", 4)
+    assert names(climbed(*found, dead))[-1] == (255, 1, "www.example.org/")
+    assert 255 not in [s.ttl for s in climbed(*found, heard)]
