@@ -81,7 +81,9 @@ def explain(
 
 
 def _headline(case: Case, findings: Findings, verdict: LayerVerdict) -> str:
-    symptom = findings.values.get("symptom", "none")
+    symptom, proof = (findings.values.get(word, "none") for word in ("symptom", "proof"))
+    # A refusal that somebody else wrote is not the site's.
+    symptom = "status" if symptom == "refusal" and proof != "none" else symptom
     step = _STEP[findings.layer].format(host=findings.host)
     told = _WHAT.get(symptom, "{step} failed")
     if findings.layer == "quic":
@@ -90,7 +92,6 @@ def _headline(case: Case, findings: Findings, verdict: LayerVerdict) -> str:
     if verdict.outcome == "ok":
         seen = "as the control did" if case.control_source in ("helper", "db") else "over a proven path"
         return f"{findings.host} was reached and answered {seen}."
-    proof = findings.values.get("proof", "none")
     if verdict.outcome == "insufficient":
         meaning = REASON_MEANING[verdict.reason] if verdict.reason else "the evidence is below what is needed"
         meaning = _OURS.get(proof, meaning) if verdict.reason == "own_fault" else meaning
@@ -139,6 +140,7 @@ _BECAUSE = {
     "host": "at the same address a request for an innocent name is spared.",
     "fingerprint": "the page carries the mark of a public record of block pages.",
     "http elsewhere": "a helper, asked for the same name, is answered with it too, and not for an innocent name.",
+    "nearer": "it comes for requests that die before the server, and those for an innocent name die there too.",
     "http early": "it came sooner than the server can be reached, and an innocent name there is given another page.",
 }
 

@@ -95,3 +95,13 @@ async def test_closed_it_hands_out_the_rest_without_pacing(autojump_clock: trio.
     turns.close()
     assert await turns.take() is not None and await turns.take() is not None and await turns.take() is None
     assert trio.current_time() == 0
+
+
+async def test_who_has_nothing_more_to_ask_gives_up_its_place_once(autojump_clock: trio.testing.MockClock) -> None:
+    turns = Turns(asked("a.example.com", "b.example.com", "other.net"), width=1, rest_s=0)
+    first = await turns.take()
+    assert first is not None
+    turns.done(first)
+    second = await turns.take()
+    turns.done(first)
+    assert second is not None and turns.under_way == 1 and turns.is_full
