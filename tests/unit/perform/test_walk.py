@@ -218,6 +218,20 @@ async def test_a_hello_that_is_to_die_on_the_way() -> None:
     assert net.asked.index(("limit", 3)) > net.asked.index(("dial", "192.0.2.1", 443))
 
 
+@pytest.mark.parametrize("says,status", [((SILENCE,), None), ((PAGE,), 200)])
+async def test_a_request_in_the_clear_that_is_to_die_on_the_way(
+    says: Says, status: int | None, autojump_clock: trio.testing.MockClock
+) -> None:
+    net = FakeNet()
+    net.peers["192.0.2.1", 80] = Peer(says=says)
+    step, began = Walk("example.org", "192.0.2.1", 80, None, Fetch("http://example.org/"), ttl=3), trio.current_time()
+    draft, met = (await walk(net, step, limits=Limits())).one(HttpFetch)
+    assert (met.ttl, met.status) == (3, status)
+    assert draft.failure == (None if status else "generic_timeout_error")
+    assert net.asked.index(("limit", 3)) > net.asked.index(("dial", "192.0.2.1", 80))
+    assert trio.current_time() - began < Limits().stall_s / 2
+
+
 async def test_no_hello_without_its_hop_limit() -> None:
     net = secure()
     net.unlimited = NOT_SUPPORTED
