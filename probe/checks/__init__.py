@@ -24,7 +24,7 @@ from probe.verdict.rule import Rule
 Check = Callable[[Question, Case], Iterator[Step]]
 Read = Callable[[Case, Reference], tuple[Findings, ...]]
 
-RULESET_VERSION = "2026.7"
+RULESET_VERSION = "2026.8"
 # The names that a measurement's `checks` may hold. A helper answers for given endpoints with the same web check.
 CHECKS: dict[str, Check] = {
     "web": steps.next_steps,

@@ -169,7 +169,7 @@ def page_fact(
         info=told.info,
         lag_us=world.net.clock.lag_us(told.began_us),
         raw=failure.raw if failure else None,
-        ttl=step.ttl,
+        ttl=step.ttl if isinstance(step, Walk) else 0,
     )
     draft = Draft(
         HttpFetch.kind, detail, step.host, step.ip, step.port, failure.word if failure else None,
