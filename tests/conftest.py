@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 
+from probe.inputs.language import ENGLISH, speak
+
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """PROBE_HOME in a fresh folder, so that no test reads or writes what is the developer's own."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("PROBE_HOME", str(home))
-    for name in ("PROBE_CONSENT", "SSL_CERT_FILE"):
+    for name in ("PROBE_CONSENT", "SSL_CERT_FILE", "PROBE_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
+    speak(ENGLISH)
     return home
 
 

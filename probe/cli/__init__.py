@@ -14,6 +14,8 @@ from collections.abc import Iterator
 import click
 
 from probe import __version__
+from probe.cli.language import language_option
+from probe.inputs.language import line
 from probe.model.errors import ProbeError
 
 # Every command and where it lives; modules are imported only when asked for, so that `probe --help` stays quick.
@@ -72,6 +74,7 @@ class LazyGroup(click.Group):
     epilog="Try `probe demo` first: it needs no network and sends nothing.",
 )
 @click.version_option(__version__, prog_name="probe")
+@language_option
 def root() -> None:
     """Measure whether, how and where websites are blocked.
 
@@ -100,7 +103,7 @@ def main() -> None:
         known = next(our_errors(error), None)
         if known is None:
             raise
-        click.echo(f"probe: {known}", err=True)
+        click.echo(f"probe: {line(str(known))}", err=True)
         sys.exit(known.exit_code)
 
 

@@ -8,6 +8,10 @@ from dataclasses import asdict
 import click
 
 from probe.app import consent as room
+from probe.app.consent_text import VERSION, consent_digest, consent_text
+from probe.app.talk import terminal
+from probe.cli.language import language_option
+from probe.inputs.language import _, latin, line, name_of, spoken
 from probe.model.errors import ConsentError
 
 
@@ -15,45 +19,59 @@ from probe.model.errors import ConsentError
 @click.argument("action", type=click.Choice(("show", "give", "withdraw")), default="show")
 @click.option("--yes", is_flag=True, help="With give: agree without being asked; for who has read the text before.")
 @click.option("--json", "as_json", is_flag=True, help="The state as one JSON object.")
+@language_option
 def consent(action: str, yes: bool, as_json: bool) -> None:
     """Show the text and whether it was agreed to, give consent, or withdraw it.
 
     \b
     Examples:
       probe consent
-      probe consent give
+      probe consent give --lang ur
       probe consent withdraw
     """
     if action == "give":
         _give(yes)
     elif action == "withdraw":
-        gone = room.withdraw()
-        click.echo("Withdrawn; nothing will be measured." if gone else "There was no consent to withdraw.", err=True)
-        click.echo("What was measured stays in its file until you delete it.", err=True)
+        _withdraw()
     elif not as_json:
-        click.echo(room.TEXT)
-    _state(as_json)
+        click.echo(consent_text())
+    click.echo(_state_json() if as_json else line(_state()))
 
 
 def _give(yes: bool) -> None:
     if yes:
-        click.echo(room.TEXT, err=True)
+        click.echo(consent_text(), err=True)
         room.record("flag")
         return
-    talk = room.terminal()
+    talk = terminal()
     if talk is None:
-        raise ConsentError("no terminal to ask at: read `probe consent show`, then run `probe consent give --yes`")
+        ways = {"show": latin("probe consent show"), "give": latin("probe consent give --yes")}
+        raise ConsentError(_("no terminal to ask at: read {show}, then run {give}").format(**ways))
     room.ask(talk)
 
 
-def _state(as_json: bool) -> None:
+def _withdraw() -> None:
+    gone = room.withdraw()
+    said = _("Withdrawn; nothing will be measured.") if gone else _("There was no consent to withdraw.")
+    click.echo(line(said), err=True)
+    click.echo(line(_("What was measured stays in its file until you delete it.")), err=True)
+
+
+def _state_json() -> str:
     given = room.read_consent()
-    if as_json:
-        state = {"given": given is not None and given.current, "record": asdict(given) if given else None}
-        click.echo(json.dumps({**state, "version": room.VERSION, "digest": room.TEXT_DIGEST}))
-    elif given is None:
-        click.echo("Not agreed. `probe consent give` asks you.")
-    elif given.current:
-        click.echo(f"Agreed on {given.given_at} (text {given.version}, {given.digest[:12]}).")
-    else:
-        click.echo(f"Agreed on {given.given_at} to an older text ({given.version}); you will be asked again.")
+    state = {"given": given is not None and given.current, "record": asdict(given) if given else None}
+    return json.dumps({**state, "version": VERSION, "digest": consent_digest(spoken()), "language": spoken()})
+
+
+def _state() -> str:
+    given = room.read_consent()
+    if given is None:
+        return _("Not agreed. {give} asks you.").format(give=latin("probe consent give"))
+    when = latin(given.given_at)
+    if not given.current:
+        return _("Agreed on {when} to an older text ({version}); you will be asked again.").format(
+            when=when, version=given.version
+        )
+    return _("Agreed on {when} (text {version} in {language}, {digest}).").format(
+        when=when, version=given.version, language=name_of(given.language), digest=latin(given.digest[:12])
+    )

@@ -11,6 +11,7 @@ import click
 import probe
 from probe.app.home import default_db
 from probe.app.report import make_report
+from probe.cli.language import language_option
 from probe.model.errors import UsageError
 from probe.report.build import Wish
 from probe.report.formats import FORMATS, render, render_json, write_files
@@ -27,7 +28,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?Z)?")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="What to write.  [default: as -o is named, or all]")
 @click.option("--since", default="", metavar="TIME", help="Only measurements from this UTC time on.")
 @click.option("--until", default="", metavar="TIME", help="Only measurements before this UTC time.")
-@click.option("--title", default="Blocking report", show_default=True, help="Title of the report.")
+@click.option("--title", default="", help="Title of the report.  [default: Blocking report]")
 @click.option(
     "--bin", "span", type=click.Choice(("hour", "day")), default="hour", show_default=True, help="Length of cells."
 )
@@ -35,6 +36,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?Z)?")
 @click.option("--networks", multiple=True, type=click.Path(exists=True, path_type=Path), help="CSV naming networks.")
 @click.option("--now", default="", metavar="TIME", help="Time of the report; equal inputs and times give equal bytes.")
 @click.option("--json", "as_json", is_flag=True, help="Print report.json; write files only if -o is given.")
+@language_option
 def report(
     databases: tuple[Path, ...],
     output: Path | None,
@@ -61,6 +63,7 @@ def report(
       probe report results.db
       probe report collected/ -o report/ --since 2026-11-01
       probe report all.db --json > report.json
+      probe report all.db --lang ur -o report-ur.html
     """
     made = make_report(databases or (_own(),), _wish(title, since, until, now), networks or seed_tables(), span, floor)
     if as_json:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from probe.inputs.language import _, spoken
 from probe.model.cell import Cell, Cube, Interval, bin_of
 from probe.model.corpus import Corpus, EvidenceRoom, Judged
 from probe.model.outcome import OUTCOMES
@@ -41,10 +42,11 @@ RULES = (
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked for. `generated_at` is the report's time; `since` is included, `until` is not; empty is open."""
+    """What was asked for. `generated_at` is the report's time; `since` is included, `until` is not; empty is open. A
+    report without a title is called what the language in use calls it."""
 
     generated_at: str
-    title: str = "Blocking report"
+    title: str = ""
     since: str = ""
     until: str = ""
     version: str = ""
@@ -58,9 +60,9 @@ def build(
     interval: Callable[[int, int], Interval],
     known: Sequence[tuple[str, str]] = (),
 ) -> Report:
-    """The report. `cube` must be made from this corpus, cut by `within` before; `interval` gives the share that k of n
-    vantage points stand for; `known` are (country, name) of networks that exist, so that gaps can be named; `room` is
-    asked for the facts of a few measurements of each event."""
+    """The report, in the language in use. `cube` must be made of this corpus, cut by `within` before; `interval` gives
+    the share that k of n vantage points stand for; `known` are (country, name) of networks that exist, so that gaps can
+    be named; `room` is asked for the facts of a few measurements of each event."""
     judged = corpus.judged
     found = episodes(judged, cube.cells, lambda at: bin_of(at, cube.bin))
     events = tuple(_event(episode, judged, room, interval) for episode in found)
@@ -68,7 +70,8 @@ def build(
     blocking = [(event, episode) for event, episode in zip(events, found, strict=True) if event.kind == "blocking"]
     return Report(
         format=FORMAT,
-        title=tame(wish.title, 120),
+        title=tame(wish.title or _("Blocking report"), 120),
+        language=spoken(),
         generated_at=wish.generated_at,
         software=Software("vantage-probe", wish.version),
         inputs=tuple(InputRow(tame(i.name), i.digest, i.measurements, i.judged, tame(i.error)) for i in corpus.inputs),
@@ -76,7 +79,7 @@ def build(
         reference=tame(corpus.reference),
         rulesets=tuple((tame(a), tame(b)) for a, b in corpus.rulesets),
         period=_period(judged, wish, cube.bin),
-        method=Method(cube.floor, 0.9, RULES),
+        method=Method(cube.floor, 0.9, tuple(_(rule) for rule in RULES)),
         summary=make_summary(corpus, findings, judged),
         networks=make_networks(judged),
         findings=findings,

@@ -12,13 +12,14 @@ from html.parser import HTMLParser
 
 from cryptography import x509
 
+from probe.inputs.language import _, plural
 from probe.model.corpus import Evidence, EvidenceRoom, Judged
 from probe.model.failure import explain_failure
 from probe.model.kinds import DnsLookup, HttpFetch, QuicHandshake, TcpConnect, TlsHandshake, TlsVerify
 from probe.model.observation import Observation
 from probe.report.events import outcome_of
 from probe.report.model import Exhibit, Witness
-from probe.report.words import count, tame, took
+from probe.report.words import commas, semicolons, tame, took
 from probe.verdict.read import NOBODY
 
 _MAX_FACTS = 10
@@ -54,10 +55,10 @@ def witness_of(one: Judged, room: EvidenceRoom) -> Witness:
 def _note(control: str, has_own: bool, has_control: bool) -> str:
     notes = []
     if not has_own:
-        notes.append("The facts of this measurement are not in the databases given.")
+        notes.append(_("The facts of this measurement are not in the databases given."))
     if not has_control:
-        said = {"none": "No control was asked.", "unreachable": "The control could not be reached."}
-        notes.append(said.get(control, "The control’s facts are not in the databases given."))
+        said = {"none": _("No control was asked."), "unreachable": _("The control could not be reached.")}
+        notes.append(said.get(control, _("The control’s facts are not in the databases given.")))
     return " ".join(notes)
 
 
@@ -79,8 +80,8 @@ def _control_facts(facts: Evidence, pairs: Iterable[tuple[str, int]], own: Seque
 def exhibit(o: Observation, role: str, room: EvidenceRoom) -> Exhibit:
     """One fact in words."""
     text, details = _tell(o, room)
-    where = (("Address", _endpoint(o)),) if o.ip else ()
-    timing = (("Took", took(o.took_us)),) if o.took_us else ()
+    where = ((_("Address"), _endpoint(o)),) if o.ip else ()
+    timing = ((_("Took"), took(o.took_us)),) if o.took_us else ()
     rows = (*where, *details, *timing)
     clean = tuple((label, tame(value, 600)) for label, value in rows if value)
     return Exhibit(tame(o.measurement_id), o.seq, role, tame(o.kind, 40), utc(o.at_us), tame(text, 400), clean)
@@ -101,32 +102,33 @@ def utc(at_us: int) -> str:
 
 
 def _tell(o: Observation, room: EvidenceRoom) -> tuple[str, Details]:
-    failed = explain_failure(o.failure) if o.failure else ""
+    failed = _(explain_failure(o.failure)) if o.failure else ""
     match o.detail:
         case DnsLookup() as d:
             return _dns(o, d, failed)
         case TcpConnect() as d:
-            text = f"Connecting: {failed}." if failed else "Connecting worked."
-            heard = "nothing at all came back" if o.failure and d.info and d.info.segs_in == 0 else ""
-            return text, (("Error", _error(o.failure, d.raw)), ("Kernel", heard))
+            text = _("Connecting: {failure}.").format(failure=failed) if failed else _("Connecting worked.")
+            heard = _("nothing at all came back") if o.failure and d.info and d.info.segs_in == 0 else ""
+            return text, ((_("Error"), _error(o.failure, d.raw)), (_("Kernel"), heard))
         case TlsHandshake() as d:
             return _tls(d, o, failed, room)
         case QuicHandshake() as d:
             return _quic(d, o, failed, room)
         case TlsVerify() as d:
-            verified = d.reason == "ok"
-            by = " by this machine’s own store" if d.whose else ""
-            text = f"The certificate {'verified' if verified else 'did not verify'}{by}"
-            text += "." if verified else f": {_spaced(d.reason)}."
-            return text, (("For the name", d.name),)
+            return _verified(d), ((_("For the name"), d.name),)
         case HttpFetch() as d:
             return _http(d, o, failed, room)
         case _:
             return (f"{o.kind}: {failed}" if failed else o.kind), ()
 
 
-def _spaced(word: str) -> str:
-    return word.replace("_", " ")
+def _verified(d: TlsVerify) -> str:
+    if d.reason == "ok":
+        own = _("The certificate verified by this machine’s own store.")
+        return own if d.whose else _("The certificate verified.")
+    own = _("The certificate did not verify by this machine’s own store: {reason}.")
+    text = own if d.whose else _("The certificate did not verify: {reason}.")
+    return text.format(reason=d.reason.replace("_", " "))
 
 
 def _error(failure: str | None, raw: str | None) -> str:
@@ -134,43 +136,51 @@ def _error(failure: str | None, raw: str | None) -> str:
 
 
 def _dns(o: Observation, d: DnsLookup, failed: str) -> tuple[str, Details]:
-    whom = f"{o.ip}, where no resolver should answer," if d.resolver.startswith(NOBODY) else d.resolver
-    asked = f"Asked {whom} for the {d.qtype} record of {o.host or 'the name'}{_limit(d.ttl)}"
+    nobody = _("{address}, where no resolver should answer,").format(address=o.ip)
+    text = _("Asked {whom} for the {type} record of {name}{limit}: {outcome}.").format(
+        whom=nobody if d.resolver.startswith(NOBODY) else d.resolver,
+        type=d.qtype,
+        name=o.host or _("the name"),
+        limit=_limit(d.ttl),
+        outcome=failed or plural("{n} record came back", "{n} records came back", len(d.answers)),
+    )
     shown = [f"{r.type} {r.data} (TTL {r.ttl} s)" for r in d.answers[:_MAX_ANSWERS]]
     if len(d.answers) > _MAX_ANSWERS:
-        shown.append(f"and {len(d.answers) - _MAX_ANSWERS} more")
-    nth = f"answer number {d.nth + 1} to one question" if d.nth else ""
-    ede = ", ".join(f"{code}" for code in d.ede)
-    outcome = failed or (count(len(d.answers), "record") + " came back")
-    return f"{asked}: {outcome}.", (
-        ("Answer", ", ".join(shown)),
-        ("Note", nth),
-        ("Response code", d.rcode or ""),
-        ("Extended error", " ".join(filter(None, (ede, "; ".join(d.ede_text))))),
-        ("Error", _error(o.failure, d.raw)),
+        shown.append(_("and {n} more").format(n=len(d.answers) - _MAX_ANSWERS))
+    nth = _("answer number {n} to one question").format(n=d.nth + 1) if d.nth else ""
+    ede = commas(f"{code}" for code in d.ede)
+    return text, (
+        (_("Answer"), commas(shown)),
+        (_("Note"), nth),
+        (_("Response code"), d.rcode or ""),
+        (_("Extended error"), " ".join(filter(None, (ede, semicolons(d.ede_text))))),
+        (_("Error"), _error(o.failure, d.raw)),
     )
 
 
 def _limit(ttl: int) -> str:
-    return f" with a packet that lives for {count(ttl, 'hop')}" if ttl else ""
+    if not ttl:
+        return ""
+    return plural(" with a packet that lives for {n} hop", " with a packet that lives for {n} hops", ttl)
 
 
 def _tls(d: TlsHandshake, o: Observation, failed: str, room: EvidenceRoom) -> tuple[str, Details]:
-    name = "without a name" if not d.sni else f"for {d.sni}"
-    name += f" with another hello ({d.profile})" if d.profile else ""
-    ended = {"rst": "a reset", "fin": "an orderly close", "alert": "an alert", "silence": "silence"}.get(
-        d.ended or "", ""
-    )
-    step = f"Setting up encryption {name}{_limit(d.ttl)}"
-    text = f"{step}: {failed}." if failed else f"{step} worked."
+    name = _("for {name}").format(name=d.sni) if d.sni else _("without a name")
+    other = _(" with another hello ({profile})").format(profile=d.profile) if d.profile else ""
+    step = {"name": name, "hello": other, "limit": _limit(d.ttl), "failure": failed}
+    worked = _("Setting up encryption {name}{hello}{limit} worked.")
+    text = _("Setting up encryption {name}{hello}{limit}: {failure}.") if failed else worked
+    ended = {
+        "rst": _("a reset"), "fin": _("an orderly close"), "alert": _("an alert"), "silence": _("silence"),
+    }.get(d.ended or "", "")  # fmt: skip
     rtt = took(d.info.rtt_us) if d.info and d.info.rtt_us else ""
-    return text, (
-        ("Ended with", ended if failed else ""),
-        ("Error", _error(o.failure, d.raw)),
-        ("Alert", d.alert or ""),
-        ("Bytes received", f"{d.bytes_in}" if failed else ""),
-        ("Round trip", rtt),
-        ("Protocol", " ".join(filter(None, (d.version, d.alpn)))),
+    return text.format(**step), (
+        (_("Ended with"), ended if failed else ""),
+        (_("Error"), _error(o.failure, d.raw)),
+        (_("Alert"), d.alert or ""),
+        (_("Bytes received"), f"{d.bytes_in}" if failed else ""),
+        (_("Round trip"), rtt),
+        (_("Protocol"), " ".join(filter(None, (d.version, d.alpn)))),
         *_certificate(d.chain[0] if d.chain else None, room),
     )
 
@@ -192,35 +202,39 @@ def _quic(d: QuicHandshake, o: Observation, failed: str, room: EvidenceRoom) -> 
 def _certificate(digest: str | None, room: EvidenceRoom) -> Details:
     data = room.blob(digest) if digest else None
     if data is None:
-        return (("Certificate", f"SHA-256 {digest[:16]}…"),) if digest else ()
+        return ((_("Certificate"), f"SHA-256 {digest[:16]}…"),) if digest else ()
     try:
         cert = x509.load_der_x509_certificate(data[:_MAX_PAGE])
         subject, issuer = cert.subject.rfc4514_string(), cert.issuer.rfc4514_string()
-        valid = f"{cert.not_valid_before_utc:%Y-%m-%d} to {cert.not_valid_after_utc:%Y-%m-%d}"
+        first, last = cert.not_valid_before_utc.date(), cert.not_valid_after_utc.date()
     except (ValueError, TypeError, x509.InvalidVersion):
-        return (("Certificate", "not readable"),)
+        return ((_("Certificate"), _("not readable")),)
     return (
-        ("Certificate for", tame(subject, 200) or "no name"),
-        ("Certificate by", tame(issuer, 200) or "no name"),
-        ("Certificate valid", valid),
+        (_("Certificate for"), tame(subject, 200) or _("no name")),
+        (_("Certificate by"), tame(issuer, 200) or _("no name")),
+        (_("Certificate valid"), _("{first} to {last}").format(first=first, last=last)),
     )
 
 
 def _http(d: HttpFetch, o: Observation, failed: str, room: EvidenceRoom) -> tuple[str, Details]:
-    step = f"Asking for {tame(d.url, 200)}{_limit(d.ttl)}"
-    text = f"{step}: {failed}." if failed else f"{step}: status {d.status}."
+    outcome = failed or _("status {status}").format(status=d.status)
+    text = _("Asking for {url}: {outcome}.").format(url=tame(d.url, 200) + _limit(d.ttl), outcome=outcome)
     body = room.blob(d.body) if d.body and not _is_binary(d) else None
     return text, (
-        ("Status", f"{d.status} {d.reason or ''}".strip() if failed and d.status else ""),
-        ("Error", _error(o.failure, d.raw)),
-        ("Redirects to", tame(d.location or "", 200)),
-        ("Title", tame((d.features.title if d.features else "") or "", 200)),
-        (
-            "Page",
-            f"{count(d.body_bytes, 'byte')}{f', cut: {d.truncated}' if d.truncated else ''}" if d.body_bytes else "",
-        ),
-        ("Text of the page", page_text(body) if body else ""),
+        (_("Status"), f"{d.status} {d.reason or ''}".strip() if failed and d.status else ""),
+        (_("Error"), _error(o.failure, d.raw)),
+        (_("Redirects to"), tame(d.location or "", 200)),
+        (_("Title"), tame((d.features.title if d.features else "") or "", 200)),
+        (_("Page"), _size(d)),
+        (_("Text of the page"), page_text(body) if body else ""),
     )
+
+
+def _size(d: HttpFetch) -> str:
+    if not d.body_bytes:
+        return ""
+    size = plural("{n} byte", "{n} bytes", d.body_bytes)
+    return _("{size}, cut: {why}").format(size=size, why=d.truncated) if d.truncated else size
 
 
 def _is_binary(d: HttpFetch) -> bool:

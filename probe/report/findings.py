@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from probe.inputs.language import _, plural
 from probe.model.cell import Cell, Cube
 from probe.model.corpus import Corpus, Judged
 from probe.model.outcome import OUTCOMES, Outcome
 from probe.report.events import outcome_of
 from probe.report.model import Event, Finding, Mark, NetworkRow, Summary
-from probe.report.words import count, listed, site, tame
+from probe.report.words import listed, site, tame
 
 # How many names a headline holds, and how long each may be.
 _NAMED, _LONG = 3, 40
@@ -123,15 +124,28 @@ def make_summary(corpus: Corpus, findings: Sequence[Finding], judged: Sequence[J
 def _sentence(blocked: Sequence[str], likely: Sequence[str], targets: int, networks: int, any_judged: bool) -> str:
     """The headline: names where they are few, numbers always with their denominator."""
     if not any_judged:
-        return "Nothing here has been judged, so nothing can be said."
-    where = "on the one network measured" if networks == 1 else f"on at least one of {networks} networks measured"
+        return _("Nothing here has been judged, so nothing can be said.")
+    where = plural("on the one network measured", "on at least one of {n} networks measured", networks)
+    hit, maybe = _was_blocked(blocked, targets), _named(likely, targets)
     if blocked and likely:
-        return f"{_named(blocked, targets)} {_was(blocked)} blocked, {_named(likely, targets)} likely blocked, {where}."
+        return _("{blocked}, {likely} likely blocked, {where}.").format(blocked=hit, likely=maybe, where=where)
     if blocked:
-        return f"{_named(blocked, targets)} {_was(blocked)} blocked {where}."
+        return _("{blocked} {where}.").format(blocked=hit, where=where)
     if likely:
-        return f"{_named(likely, targets)} {_was(likely)} likely blocked {where}."
-    return f"No blocking was found {where}, among {count(targets, 'website')}."
+        return plural(
+            "{names} was likely blocked {where}.", "{names} were likely blocked {where}.", len(likely), names=maybe,
+            where=where,
+        )  # fmt: skip
+    return plural(
+        "No blocking was found on the one network measured, among {websites}.",
+        "No blocking was found on any of {n} networks measured, among {websites}.",
+        networks,
+        websites=plural("{n} website", "{n} websites", targets),
+    )
+
+
+def _was_blocked(names: Sequence[str], targets: int) -> str:
+    return plural("{names} was blocked", "{names} were blocked", len(names), names=_named(names, targets))
 
 
 def _sites(targets: Iterable[str]) -> list[str]:
@@ -142,8 +156,4 @@ def _sites(targets: Iterable[str]) -> list[str]:
 def _named(names: Sequence[str], targets: int) -> str:
     if len(names) <= _NAMED and all(len(name) <= _LONG for name in names):
         return listed(names)
-    return f"{len(names)} of {count(targets, 'website')}"
-
-
-def _was(names: Sequence[str]) -> str:
-    return "was" if len(names) == 1 else "were"
+    return plural("{some} of {n} website", "{some} of {n} websites", targets, some=len(names))

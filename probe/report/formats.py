@@ -9,13 +9,14 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from probe.inputs.language import _, direction
 from probe.model.errors import StoreError, UsageError
 from probe.model.outcome import OUTCOMES
 from probe.report import tell
 from probe.report.html import render_html
 from probe.report.model import Report
 from probe.report.schema import plain
-from probe.report.words import GLOSSARY, OUTCOME_LABEL, listed, site, technique_words, when
+from probe.report.words import glossary, label, listed, semicolons, site, technique_words, when
 from probe.wire.facts import canonical
 
 FORMATS = ("html", "md", "json", "csv", "all")
@@ -42,61 +43,92 @@ def _md_table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> list[st
 
 def render_markdown(report: Report) -> str:
     """The report in Markdown, in the order of the HTML, without time lines and single facts."""
+    parts = [
+        [f"# {md(report.title)}", "", f"**{md(report.summary.sentence)}**", ""],
+        [f"{_sentence(tell.span_words(report))} {md(tell.standfirst(report))}", ""],
+        _md_blocked(report),
+        _md_others(report),
+        [_heading(_("What looked fine")), "", *_md_findings(report, "ok")],
+        [_heading(_("What could not be said, and why")), "", *_md_findings(report, "insufficient")],
+        [_heading(_("What was not measured")), ""],
+        [*(f"- {md(gap.what)}: {md(gap.because)}" for gap in report.not_measured), ""],
+        _md_alternatives(report),
+        [_heading(_("Method and limits")), ""],
+        [*(f"- {md(rule)}" for rule in (*report.method.rules, *map(_, tell.LIMITS))), ""],
+        [_heading(_("The seven words")), ""],
+        [*(f"- {name}: {_sentence(meaning)}" for _word, name, meaning in glossary()), ""],
+        _md_provenance(report),
+    ]
+    text = "\n".join(line for part in parts for line in part)
+    # Markdown has no word for direction; readers of it let this much HTML through.
+    return f'<div dir="rtl" lang="{report.language}">\n\n{text}\n</div>\n' if direction() == "rtl" else text
+
+
+def _sentence(text: str) -> str:
+    return md(_("{text}.").format(text=text))
+
+
+def _heading(text: str) -> str:
+    return f"## {md(text)}"
+
+
+def _md_blocked(report: Report) -> list[str]:
+    lines = [_heading(_("What is blocked")), ""]
     blocking = [event for event in report.events if event.kind == "blocking"]
-    lines = [f"# {md(report.title)}", "", f"**{md(report.summary.sentence)}**", ""]
-    lines += [f"{md(tell.span_words(report))}. {md(tell.standfirst(report))}", "", "## What is blocked", ""]
     if not blocking:
-        lines += ["No website was found blocked or likely blocked in these measurements.", ""]
+        lines += [_("No website was found blocked or likely blocked in these measurements."), ""]
     for event in blocking:
-        lines += [f"### {md(listed([site(t) for t in event.targets]))}: {OUTCOME_LABEL[event.state]}", ""]
+        lines += [f"### {md(listed([site(t) for t in event.targets]))}: {label(event.state)}", ""]
         facts = [
-            ("Network", listed(event.networks)),
-            ("Place", listed(event.places)),
-            ("How", tell.how(event)),
-            ("Technique", ", ".join(event.techniques)),
-            ("Began", tell.began(event)),
-            ("Ended", tell.ended(event)),
-            ("Evidence", tell.evidence(event)),
-            ("Explanation", event.explanation),
-            ("Witnesses", ", ".join(witness.measurement_id for witness in event.witnesses)),
+            (_("Network"), listed(event.networks)),
+            (_("Place"), listed(event.places)),
+            (_("How"), tell.how(event)),
+            (_("Technique"), ", ".join(event.techniques)),
+            (_("Began"), tell.began(event)),
+            (_("Ended"), tell.ended(event)),
+            (_("Evidence"), tell.evidence(event)),
+            (_("Explanation"), event.explanation),
+            (_("Witnesses"), ", ".join(witness.measurement_id for witness in event.witnesses)),
         ]
         lines += [*(f"- {name}: {md(text)}" for name, text in facts if text), ""]
+    return lines
+
+
+def _md_others(report: Report) -> list[str]:
     others = [event for event in report.events if event.kind != "blocking"]
-    lines += ["## Failing, but not blocked", "", *(f"- {md(tell.other_event(event))}" for event in others), ""]
-    lines += _md_findings(report, *tell.EXPLAINED) if not others or tell.rows_of(report, *tell.EXPLAINED) else []
-    lines += ["## What looked fine", "", *_md_findings(report, "ok")]
-    lines += ["## What could not be said, and why", "", *_md_findings(report, "insufficient")]
-    lines += ["## What was not measured", ""]
-    lines += [*(f"- {md(gap.what)}: {md(gap.because)}" for gap in report.not_measured), ""]
-    lines += ["## What else could explain it", "", *_md_table(
-        ("Event", "Explanation", "Ruled out", "Because"),
-        [(a.event, a.alternative, "yes" if a.ruled_out else "no", a.because) for a in report.ruled_out],
-    )]  # fmt: skip
-    lines += ["## Method and limits", "", *(f"- {md(rule)}" for rule in (*report.method.rules, *tell.LIMITS)), ""]
-    lines += ["## The seven words", "", *(f"- {name}: {md(meaning)}." for _, name, meaning in GLOSSARY), ""]
-    lines += [
-        "## Provenance",
-        "",
-        f"- Ruleset {md(report.ruleset or 'none')}, reference {md(report.reference or 'none')}",
-    ]
-    lines += [f"- {md(report.software.name)} {md(report.software.version)}, made at {when(report.generated_at)}", ""]
-    lines += _md_table(
-        ("Database", "Measurements", "Judged", "SHA-256 of its facts"),
-        [(i.name, i.measurements, i.judged, i.digest or f"not readable: {i.error}") for i in report.inputs],
+    lines = [_heading(_("Failing, but not blocked")), "", *(f"- {md(tell.other_event(event))}" for event in others), ""]
+    if not others or tell.rows_of(report, *tell.EXPLAINED):
+        lines += _md_findings(report, *tell.EXPLAINED)
+    return lines
+
+
+def _md_alternatives(report: Report) -> list[str]:
+    rows = [(a.event, a.alternative, _("yes") if a.ruled_out else _("no"), a.because) for a in report.ruled_out]
+    table = _md_table((_("Event"), _("Explanation"), _("Ruled out"), _("Because")), rows)
+    return [_heading(_("What else could explain it")), "", *table]
+
+
+def _md_provenance(report: Report) -> list[str]:
+    none = _("none")
+    pair = _("Ruleset {ruleset}, reference {reference}").format(
+        ruleset=report.ruleset or none, reference=report.reference or none
     )
-    return "\n".join(lines)
+    made = _("{software}, made at {when}").format(
+        software=f"{report.software.name} {report.software.version}", when=when(report.generated_at)
+    )
+    unread = _("not readable: {error}")
+    rows = [(i.name, i.measurements, i.judged, i.digest or unread.format(error=i.error)) for i in report.inputs]
+    table = _md_table((_("Database"), _("Measurements"), _("Judged"), _("SHA-256 of its facts")), rows)
+    return [_heading(_("Provenance")), "", f"- {md(pair)}", f"- {md(made)}", "", *table]
 
 
 def _md_findings(report: Report, *outcomes: str) -> list[str]:
-    rows = [f for f in report.findings if f.outcome in outcomes]
-    names = ("Website", "Network", "Outcome", "Measurements", "Vantage points", "Why")
-    return _md_table(
-        names,
-        [
-            (site(f.target), f.network, OUTCOME_LABEL[f.outcome], f.measurements, f.vantage_points, tell.why(f))
-            for f in rows
-        ],
-    ) if rows else ["None.", ""]  # fmt: skip
+    found = [f for f in report.findings if f.outcome in outcomes]
+    if not found:
+        return [_("None."), ""]
+    names = (_("Website"), _("Network"), _("Outcome"), _("Measurements"), _("Vantage points"), _("Why"))
+    rows = [(site(f.target), f.network, label(f.outcome), f.measurements, f.vantage_points, tell.why(f)) for f in found]
+    return _md_table(names, rows)
 
 
 def render_csvs(report: Report) -> dict[str, str]:
@@ -117,7 +149,7 @@ def render_csvs(report: Report) -> dict[str, str]:
              "vantage_points"),
             [
                 (e.id, e.kind, e.state, " ".join(e.targets), "; ".join(e.networks), "; ".join(e.places),
-                 " ".join(e.techniques), "; ".join(technique_words(t) for t in e.techniques), e.onset.earliest or "",
+                 " ".join(e.techniques), semicolons(technique_words(t) for t in e.techniques), e.onset.earliest or "",
                  e.onset.latest or "", e.ending.earliest or "", e.ending.latest or "", e.affected, e.measurements,
                  e.speaking, e.vantage_points)
                 for e in report.events

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from probe.inputs.language import _, direction, plural
 from probe.model.errors import UsageError
 from probe.model.outcome import OUTCOMES, Outcome
 from probe.report import tell
 from probe.report.model import Event, Finding, Gap, Report
 from probe.report.words import (
-    GLOSSARY,
-    OUTCOME_LABEL,
-    count,
+    commas,
     day,
+    glossary,
     harmless,
+    label,
     listed,
     parse_time,
+    semicolons,
     site,
     technique_words,
     when,
@@ -32,10 +35,13 @@ from probe.report.words import (
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 _MAX_OUT = 2_000
 # Units of the view box; a bar is never thinner than this, or a lone hour in a month would vanish.
 _WIDTH, _THINNEST = 720, 3.0
+# Who told network and country, as the store words it.
+WHO = ("typed", "seen", "netdb", "not stated")
 _STEP = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 
@@ -71,7 +77,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals.update(label=_label, when=when, day=day, number=count, site=site)
+    environment.globals.update(
+        _=_, plural=plural, fill=_fill, latin=_is_latin, label=label, when=when, day=day, site=site
+    )
     return environment
 
 
@@ -80,11 +88,16 @@ def _tame_out(value: Any) -> Any:
     return harmless(value[:_MAX_OUT]) if type(value) is str else value
 
 
-def _label(outcome: str) -> str:
-    return dict(_LABELS)[outcome]
+def _fill(text: str, /, **parts: Any) -> Markup:
+    """A sentence of ours with parts put in: markup of our own as it is, anything else escaped and made harmless."""
+    from markupsafe import escape
+
+    return escape(text).format(**{name: _tame_out(part) for name, part in parts.items()})
 
 
-_LABELS: tuple[tuple[str, str], ...] = tuple(OUTCOME_LABEL.items())
+def _is_latin(text: str) -> bool:
+    """True for a text in which nothing runs from the right: in a page that does, it is English."""
+    return not any(unicodedata.bidirectional(c) in ("R", "AL") for c in text)
 
 
 def _context(report: Report) -> Mapping[str, Any]:
@@ -93,6 +106,9 @@ def _context(report: Report) -> Mapping[str, Any]:
     others = [e for e in report.events if e.kind != "blocking"]
     return {
         "report": report,
+        "direction": direction(),
+        "comma": commas(("", "")),
+        "semicolon": semicolons(("", "")),
         "span_words": tell.span_words(report),
         "standfirst": tell.standfirst(report),
         "outcomes": [(word, report.summary.outcomes[word]) for word in OUTCOMES if report.summary.outcomes[word]],
@@ -104,11 +120,11 @@ def _context(report: Report) -> Mapping[str, Any]:
         "unsaid": _rows(report, "insufficient"),
         "gaps": _gaps(report),
         "limits": tell.LIMITS,
-        "glossary": GLOSSARY,
+        "glossary": glossary(),
         "contents": _contents(bool(blocking), bool(troubled or others)),
         "networks": [
-            {"row": n, "countries": listed(n.countries), "places": listed(n.places) or "not stated",
-             "says": ", ".join(f"{who} ({k})" for who, k in n.who_says.items())}
+            {"row": n, "countries": listed(n.countries), "places": listed(n.places) or _("not stated"),
+             "says": commas(f"{_(who) if who in WHO else who} ({k})" for who, k in n.who_says.items())}
             for n in report.networks
         ],
     }  # fmt: skip
@@ -121,16 +137,16 @@ def _ordered(events: Sequence[Event]) -> list[Event]:
 
 def _contents(blocking: bool, trouble: bool) -> list[tuple[str, str]]:
     every = [
-        ("blocked", "Blocked", True),
-        ("trouble", "Failing otherwise", trouble),
-        ("fine", "Fine", True),
-        ("unsaid", "Cannot be said", True),
-        ("unmeasured", "Not measured", True),
-        ("alternatives", "Other explanations", blocking),
-        ("method", "Method", True),
-        ("limits", "Limits", True),
-        ("glossary", "Glossary", True),
-        ("provenance", "Provenance", True),
+        ("blocked", _("Blocked"), True),
+        ("trouble", _("Failing otherwise"), trouble),
+        ("fine", _("Fine"), True),
+        ("unsaid", _("Cannot be said"), True),
+        ("unmeasured", _("Not measured"), True),
+        ("alternatives", _("Other explanations"), blocking),
+        ("method", _("Method"), True),
+        ("limits", _("Limits"), True),
+        ("glossary", _("Glossary"), True),
+        ("provenance", _("Provenance"), True),
     ]
     return [(anchor, name) for anchor, name, shown in every if shown]
 
@@ -144,7 +160,7 @@ def _gaps(report: Report) -> list[tuple[str, str, list[Gap]]]:
     groups: dict[tuple[str, str], list[Gap]] = {}
     for gap in report.not_measured:
         groups.setdefault((gap.kind, gap.because), []).append(gap)
-    return [(tell.GAP_TITLES.get(kind, kind), because, gaps) for (kind, because), gaps in groups.items()]
+    return [(_(tell.GAP_TITLES.get(kind, kind)), because, gaps) for (kind, because), gaps in groups.items()]
 
 
 def _event_row(event: Event, report: Report) -> Mapping[str, Any]:
@@ -157,7 +173,7 @@ def _event_row(event: Event, report: Report) -> Mapping[str, Any]:
         "clear_places": listed(event.clear_places),
         "gateways": listed(event.gateways),
         "how": tell.how(event),
-        "how_short": tell.capital(technique_words(event.techniques[0])) if event.techniques else "Not determined",
+        "how_short": tell.capital(technique_words(event.techniques[0])) if event.techniques else _("Not determined"),
         "began": tell.began(event),
         "ended": tell.ended(event),
         "ended_short": tell.ended_short(event),
@@ -183,8 +199,9 @@ def _strip(finding: Finding, report: Report) -> Mapping[str, Any] | None:
             width = max(_WIDTH / total * 0.92, _THINNEST)
             x = min(max((at - first) / step, 0) / total * _WIDTH, _WIDTH - width)
             bars.append({"state": one.state, "x": f"{x:.1f}", "w": f"{width:.1f}"})
-    met = [f"{sum(one.state == word for one in finding.line)} {OUTCOME_LABEL[word].lower()}" for word in OUTCOMES]
-    shown = ", ".join(words for words in met if not words.startswith("0 "))
-    caption = f"Time line by {report.period.bin}: {shown}"
+    met = [(sum(one.state == word for one in finding.line), label(word).lower()) for word in OUTCOMES]
+    shown = commas(f"{number} {name}" for number, name in met if number)
+    by_bin = _("Time line by hour: {bins}") if report.period.bin == "hour" else _("Time line by day: {bins}")
+    caption = by_bin.format(bins=shown)
     return {"bars": bars, "width": _WIDTH, "first": day(report.period.first), "last": day(report.period.last),
             "caption": caption}  # fmt: skip

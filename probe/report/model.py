@@ -250,10 +250,12 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole report. `generated_at` is an input, so that equal inputs give equal bytes."""
+    """The whole report. `generated_at` is an input, so that equal inputs give equal bytes. Its sentences are in
+    `language` (ISO 639); words of closed sets, such as outcomes, are not."""
 
     format: str
     title: str
+    language: str
     generated_at: str
     software: Software
     inputs: tuple[InputRow, ...]

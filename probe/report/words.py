@@ -1,4 +1,5 @@
-"""The words of a report: techniques, reasons, times and counts in plain English, and text from outside made harmless.
+"""The words of a report: techniques, reasons, times and counts in plain words, and text from outside made harmless.
+The tables are English and go through the catalogue of the language in use when they are said.
 
 Wording rules: say what was met, never who ordered it; "blocked" only for the outcome `blocked`, "likely blocked" only
 for `likely_blocked`. `tests/unit/report` holds every technique of the vocabulary against this table.
@@ -8,9 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from probe.inputs.language import _, pgettext
 from probe.model.outcome import OUTCOME_MEANING, OUTCOMES, REASON_MEANING, Outcome
 
 OUTCOME_LABEL: dict[Outcome, str] = {
@@ -22,9 +24,6 @@ OUTCOME_LABEL: dict[Outcome, str] = {
     "insufficient": "Cannot be said",
     "ok": "Reached",
 }
-GLOSSARY: tuple[tuple[Outcome, str, str], ...] = tuple(
-    (word, OUTCOME_LABEL[word], OUTCOME_MEANING[word]) for word in OUTCOMES
-)
 
 TECHNIQUE_WORDS: dict[str, str] = {
     "dns": "the name lookup failed or gave a false answer",
@@ -96,7 +95,7 @@ _REASONS: dict[str, str] = {str(word): meaning for word, meaning in REASON_MEANI
 # Marks that reorder or hide text (UAX 9) are shown; the joiners stay, for Urdu and Persian words need them.
 _JOINERS = frozenset("\u200c\u200d")
 _SPACES = re.compile(r"\s+")
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def tame(text: object, limit: int = 300) -> str:
@@ -125,32 +124,48 @@ def _visible(char: str) -> str:
     return f"⟨U+{ord(char):04X}⟩" if category in ("Cf", "Cc", "Cs", "Co", "Zl", "Zp") else char
 
 
+def label(outcome: Outcome) -> str:
+    """An outcome as it is shown: "Likely blocked"."""
+    return _(OUTCOME_LABEL[outcome])
+
+
+def glossary() -> tuple[tuple[Outcome, str, str], ...]:
+    """The seven words, each with its label and meaning."""
+    return tuple((word, label(word), _(OUTCOME_MEANING[word])) for word in OUTCOMES)
+
+
 def technique_words(technique: str) -> str:
     """What a technique path means; of an unknown one, its deepest known prefix."""
     path = technique
     while path:
         if path in TECHNIQUE_WORDS:
-            return TECHNIQUE_WORDS[path]
+            return _(TECHNIQUE_WORDS[path])
         path = path.rpartition(".")[0]
-    return "an unknown technique"
+    return _("an unknown technique")
 
 
 def reason_words(reason: str) -> str:
     """Why it cannot be said; an unknown reason is shown as it is."""
-    return _REASONS.get(reason, reason or "no reason given")
-
-
-def count(number: int, noun: str, plural: str = "") -> str:
-    """ "1 target", "2 targets", "no targets"."""
-    many = plural or f"{noun}s"
-    return f"1 {noun}" if number == 1 else f"{number:,} {many}" if number else f"no {many}"
+    return _(_REASONS[reason]) if reason in _REASONS else reason or _("no reason given")
 
 
 def listed(words: Sequence[str], most: int = 4) -> str:
     """ "a", "a and b", "a, b and 3 more"."""
+    if len(words) < 2:
+        return "".join(words)
     if len(words) > most:
-        return f"{', '.join(words[: most - 1])} and {len(words) - most + 1} more"
-    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+        return _("{some} and {n} more").format(some=commas(words[: most - 1]), n=len(words) - most + 1)
+    return _("{some} and {last}").format(some=commas(words[:-1]), last=words[-1])
+
+
+def commas(words: Iterable[str]) -> str:
+    """ "a, b"."""
+    return pgettext("between the parts of a list", ", ").join(words)
+
+
+def semicolons(parts: Iterable[str]) -> str:
+    """ "a; b"."""
+    return pgettext("between parts of a sentence", "; ").join(parts)
 
 
 def parse_time(text: str) -> datetime | None:
@@ -164,21 +179,24 @@ def parse_time(text: str) -> datetime | None:
 def day(text: str) -> str:
     """ "29 Nov 2024", or the text itself when it is no time."""
     at = parse_time(text)
-    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}" if at else text
+    if at is None:
+        return text
+    month = pgettext("month", MONTHS[at.month - 1])
+    return _("{day} {month} {year}").format(day=at.day, month=month, year=at.year)
 
 
 def when(text: str | None) -> str:
     """ "29 Nov 2024, 18:05 UTC"; unknown times say so."""
     if not text:
-        return "unknown"
+        return _("unknown")
     at = parse_time(text)
-    return f"{day(text)}, {at.hour:02}:{at.minute:02} UTC" if at else text
+    return _("{day}, {time} UTC").format(day=day(text), time=f"{at.hour:02}:{at.minute:02}") if at else text
 
 
 def took(us: int | None) -> str:
     """A duration: "0.4 ms", "38 ms", "10.2 s"."""
     if us is None:
-        return "unknown"
-    if us < 10_000:
-        return f"{us / 1000:.1f} ms"
-    return f"{us / 1000:.0f} ms" if us < 1_000_000 else f"{us / 1_000_000:.1f} s"
+        return _("unknown")
+    if us < 1_000_000:
+        return _("{n} ms").format(n=f"{us / 1000:.1f}" if us < 10_000 else f"{us / 1000:.0f}")
+    return _("{n} s").format(n=f"{us / 1_000_000:.1f}")

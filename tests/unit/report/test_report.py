@@ -20,7 +20,7 @@ from probe.report import formats, tell
 from probe.report.build import Wish
 from probe.report.html import render_html
 from probe.report.model import Event, Report
-from probe.report.words import TECHNIQUE_WORDS, count, listed, took, when
+from probe.report.words import TECHNIQUE_WORDS, listed, took, when
 from tests.unit.report.world import WSWS, X, campaign
 
 NOW = "2024-12-05T00:00:00Z"
@@ -169,7 +169,6 @@ def test_listed(words: tuple[str, ...], text: str) -> None:
 
 
 def test_small_words() -> None:
-    assert (count(0, "site"), count(1, "site"), count(1184, "site")) == ("no sites", "1 site", "1,184 sites")
     assert (took(420), took(38_200), took(10_200_000)) == ("0.4 ms", "38 ms", "10.2 s")
     assert when("2024-11-29T18:05:00.000000Z") == "29 Nov 2024, 18:05 UTC" and when(None) == "unknown"
     assert all(len(a) for a in itertools.chain(tell.LIMITS))
