@@ -38,12 +38,13 @@ format: $(READY)
 	$(BIN)/ruff check --fix --quiet
 	$(BIN)/ruff format --quiet
 
-# Pages and schemas that are made from the code.
+# Pages and schemas that are made from the code, and what translators fill in.
 docs: $(READY)
 	$(BIN)/python -m tests.tools.render_docs
 	$(BIN)/python -m tests.tools.schemas
 	$(BIN)/python -m tests.tools.write_report_schema
 	$(BIN)/python -m tests.tools.digest_seeds
+	$(BIN)/python -m tests.tools.catalogues
 
 # The newest versions that pyproject.toml allows, written down.
 upgrade: $(READY)

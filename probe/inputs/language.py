@@ -1,5 +1,5 @@
-"""The language in which people are spoken to. English stands in the code; `probe/locale/xx.po` holds another one, and
-its presence is all that makes it known (docs/translating.md).
+"""The language in which people are spoken to. English stands in the code; `locale/xx.po` beside this file holds another
+one, and its presence is all that makes it known (docs/translating.md).
 
     from probe.inputs.language import _, pgettext, plural
 
@@ -49,7 +49,7 @@ def languages() -> tuple[str, ...]:
 
 
 def locale_folder() -> Path:
-    return Path(str(files("probe"))) / "locale"
+    return Path(str(files("probe"))) / "inputs" / "locale"
 
 
 def choose(wanted: str | None, environ: Mapping[str, str] = os.environ) -> str:

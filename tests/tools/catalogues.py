@@ -1,6 +1,6 @@
 """The translators' catalogues, kept in step with the code: `python -m tests.tools.catalogues`.
 
-    python -m tests.tools.catalogues            every probe/locale/*.po gets the new texts and loses those that are gone
+    python -m tests.tools.catalogues            each catalogue gets the new texts and loses those that are gone
     python -m tests.tools.catalogues --new ps   begins one more language
     python -m tests.tools.catalogues --check    writes nothing; exit 1 with one line for each thing that is wrong
 
@@ -30,7 +30,7 @@ from probe.report.tell import GAP_TITLES, LIMITS, LOCUS_WORDS
 from probe.report.words import MONTHS, OUTCOME_LABEL, TECHNIQUE_WORDS
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "probe" / "locale"
+FOLDER = ROOT / "probe" / "inputs" / "locale"
 _KEYWORDS = {"_": (1,), "plural": (1, 2), "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
 _HEADER = "# {}: what Vantage Probe tells people, in this language. How to: docs/translating.md."
 _DATED = "POT-Creation-Date|PO-Revision-Date|Generated-By|Report-Msgid-Bugs-To|Last-Translator|Project-Id-Version"
