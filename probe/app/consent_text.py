@@ -6,9 +6,9 @@ the reader; nothing that makes anybody say that what they do is forbidden. A cha
 
 from __future__ import annotations
 
-from probe.app.talk import Quiz, paragraphs
+from probe.app.talk import Quiz, paragraphs, unbroken
 from probe.inputs.folders import digest
-from probe.inputs.language import _, latin, speaking
+from probe.inputs.language import _, languages, name_of, speaking, spoken
 
 VERSION = 3
 TITLE = "Before you measure"
@@ -72,15 +72,20 @@ QUIZZES: tuple[Quiz, ...] = (
 def consent_text(width: int = 0) -> str:
     """The text in the language in use, laid out for a terminal of `width` columns (0: this one)."""
     commands = {
-        "plan": latin("probe run --dry-run"),
-        "bundle": latin("probe bundle"),
-        "send": latin("probe send"),
-        "stop": latin("Ctrl-C"),
-        "withdraw": latin("probe consent withdraw"),
-        "forget": latin("probe forget"),
+        "plan": unbroken("probe run --dry-run"),
+        "bundle": unbroken("probe bundle"),
+        "send": unbroken("probe send"),
+        "stop": unbroken("Ctrl-C"),
+        "withdraw": unbroken("probe consent withdraw"),
+        "forget": unbroken("probe forget"),
     }
     parts = [(_(heading), _(text).format(**commands)) for heading, text in PARTS]
-    return paragraphs([(_(TITLE), ""), *parts], width)
+    others = [f"{name_of(code)}: {unbroken(f'probe consent give --lang {code}')}" for code in _others()]
+    return paragraphs([("", "; ".join(others)), (_(TITLE), ""), *parts], width)
+
+
+def _others() -> list[str]:
+    return [code for code in languages() if code != spoken()]
 
 
 def consent_digest(language: str) -> str:

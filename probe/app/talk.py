@@ -13,10 +13,11 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from probe.inputs.language import _, line, pgettext
+from probe.inputs.language import _, latin, line, pgettext
 from probe.model.errors import ConsentError
 
 WIDEST, NARROWEST = 76, 24
+_HARD = "\u00a0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,13 @@ def ask_quiz(talk: Talk, quiz: Quiz, again: str) -> None:
     """Ask until the answer is right, twice at most. Raises ConsentError with `again`."""
     # A wrong answer is told, not punished; the same question comes once more, so that the text has been read.
     for _attempt in range(2):
-        talk.say(line(_(quiz.question)))
+        talk.say(laid(_(quiz.question)))
         for number, answer in enumerate(quiz.answers, 1):
-            talk.say(line(f"  {number}) {_(answer)}"))
-        talk.say(line(_("Your answer (a number):")) + " ")
+            talk.say(laid(f"{number}) {_(answer)}", 2))
+        talk.say(laid(_("Your answer (a number):")) + " ")
         right = hear(talk)[:1] == str(quiz.right)
         verdict = _("That is right.") if right else _("No.")
-        talk.say(line(f"{verdict} {_(quiz.because)}") + "\n")
+        talk.say(laid(f"{verdict} {_(quiz.because)}") + "\n")
         if right:
             return
     raise ConsentError(again)
@@ -75,7 +76,7 @@ def ask_quiz(talk: Talk, quiz: Quiz, again: str) -> None:
 
 def ask_yes(talk: Talk, question: str) -> bool:
     """True for a clear yes."""
-    talk.say(line(question) + " ")
+    talk.say(laid(question) + " ")
     return hear(talk) in said_yes()
 
 
@@ -103,11 +104,20 @@ def _digit(c: str) -> str:
     return str(unicodedata.digit(c)) if c.isdigit() else c
 
 
+def unbroken(command: str) -> str:
+    """A command within a paragraph, to stay on one line."""
+    return latin(command.replace(" ", _HARD))
+
+
 def paragraphs(parts: Iterable[tuple[str, str]], width: int = 0) -> str:
     """(heading, text) pairs as lines for a terminal; `width` 0 is that of the terminal."""
-    columns = max(min(width or shutil.get_terminal_size().columns - 2, WIDEST), NARROWEST)
-    lines: list[str] = []
-    for heading, text in parts:
-        body = textwrap.wrap(text, columns - 2, break_long_words=False, break_on_hyphens=False)
-        lines += [*([line(heading)] if heading else []), *(line(f"  {part}") for part in body), ""]
-    return "\n".join(lines)
+    blocks = [(laid(heading, 0, width), laid(text, 2, width)) for heading, text in parts]
+    return "\n\n".join("\n".join(filter(None, block)) for block in blocks) + "\n"
+
+
+def laid(text: str, indent: int = 0, width: int = 0) -> str:
+    """A text as lines of a terminal of `width` columns (0: this one), every line told which way it runs."""
+    columns = max(min(width or shutil.get_terminal_size().columns - 2, WIDEST), NARROWEST) - indent
+    lines = textwrap.wrap(text, columns, break_long_words=False, break_on_hyphens=False)
+    # A person may copy a command: its spaces are common ones.
+    return "\n".join(line(" " * indent + part) for part in lines).replace(_HARD, " ")

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from probe.app.consent import read_consent
 from probe.inputs.language import VARIABLE, choose, speak
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -15,7 +16,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 def _speak(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     # The program's own choice, made before, stands where a command was given none.
     if value is not None or ctx.parent is None:
-        speak(choose(value))
+        # Whoever agreed in a language is spoken to in it.
+        given = read_consent()
+        speak(choose(value, remembered=given.language if given else ""))
 
 
 def language_option(command: F) -> F:
@@ -26,5 +29,5 @@ def language_option(command: F) -> F:
         is_eager=True,
         expose_value=False,
         callback=_speak,
-        help=f"Language, such as en or ur.  [default: {VARIABLE}, then the system's]",
+        help=f"Language, such as en or ur.  [default: {VARIABLE}, that of your consent, the system's]",
     )(command)

@@ -52,9 +52,9 @@ def locale_folder() -> Path:
     return Path(str(files("probe"))) / "inputs" / "locale"
 
 
-def choose(wanted: str | None, environ: Mapping[str, str] = os.environ) -> str:
-    """The language to speak: the one wanted, else PROBE_LANG, else the system's where we know it, else English. Raises
-    UsageError for one that was asked for and is not known."""
+def choose(wanted: str | None, environ: Mapping[str, str] = os.environ, remembered: str = "") -> str:
+    """The language to speak: the one wanted, else PROBE_LANG, else the one remembered, else the system's where we know
+    it, else English. Raises UsageError for one that was asked for and is not known."""
     asked = wanted or environ.get(VARIABLE, "")
     if asked:
         code = _code(asked)
@@ -62,8 +62,7 @@ def choose(wanted: str | None, environ: Mapping[str, str] = os.environ) -> str:
             raise UsageError(f"language {asked[:20]!r} is not known here; there is {', '.join(languages())}")
         return code
     system = next((environ[name] for name in _SYSTEM if environ.get(name)), "")
-    code = _code(system)
-    return code if code in languages() else ENGLISH
+    return next((code for code in (remembered, _code(system)) if code in languages()), ENGLISH)
 
 
 def _code(text: str) -> str:
@@ -125,7 +124,11 @@ def direction() -> str:
 def line(text: str) -> str:
     """A line for a terminal. Where the language runs from the right, marks say so: a line that begins with a Latin
     word would else be laid out from the left. Terminals that know nothing of direction show no difference."""
-    return f"{_RTL}{text}{_END}" if direction() == "rtl" and any(map(_runs_left, text)) else text
+    if direction() == "ltr" or not any(map(_runs_left, text)):
+        return text
+    # Behind the indentation: a mark in the first column has no cell to stand in, and multiplexers lose it.
+    body = text.lstrip(" ")
+    return f"{text[: len(text) - len(body)]}{_RTL}{body}{_END}"
 
 
 def _runs_left(c: str) -> bool:

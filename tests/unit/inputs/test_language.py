@@ -35,6 +35,12 @@ def test_the_first_that_is_said_is_spoken(wanted: str | None, environ: dict[str,
     assert choose(wanted, environ) == code
 
 
+def test_the_language_of_the_consent_comes_before_the_system_s() -> None:
+    assert choose(None, {"LANG": "en_GB"}, "ur") == "ur"
+    assert choose(None, {"PROBE_LANG": "en"}, "ur") == "en"
+    assert choose(None, {"LANG": "ur_PK"}, "gone") == "ur"
+
+
 @pytest.mark.parametrize(("wanted", "environ"), [("tlh", {}), (None, {"PROBE_LANG": "tlh"}), ("../ur", {})])
 def test_a_language_asked_for_and_not_known_is_refused(wanted: str | None, environ: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="not known here; there is en"):
