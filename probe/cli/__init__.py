@@ -40,6 +40,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("candidates", "probe.cli.candidates:candidates", "Unknown pages in the place of several sites."),
     ("schedule", "probe.cli.schedule:schedule", "Measure on a schedule, with the system's own timer."),
     ("forget", "probe.cli.forget:forget", "Delete a run, a target or everything from this machine."),
+    ("campaign", "probe.cli.campaign:campaign", "Dossiers of incidents: read, agree, write and sign them."),
     ("consent", "probe.cli.consent:consent", "What you agree to before anything is measured."),
     ("doctor", "probe.cli.doctor:doctor", "What is wrong here, in words, and what to do."),
     ("completion", "probe.cli.completion:completion", "Completion for bash, zsh or fish."),

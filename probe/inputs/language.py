@@ -122,17 +122,14 @@ def direction() -> str:
 
 
 def line(text: str) -> str:
-    """A line for a terminal. Where the language runs from the right, marks say so: a line that begins with a Latin
-    word would else be laid out from the left. Terminals that know nothing of direction show no difference."""
-    if direction() == "ltr" or not any(map(_runs_left, text)):
+    """A line for a terminal. Where it runs from the right, marks say so: in such a language, one that begins with a
+    Latin word would else be laid out from the left. Terminals that know nothing of direction show no difference."""
+    strong = [unicodedata.bidirectional(c) for c in text if unicodedata.bidirectional(c) in ("L", "R", "AL")]
+    if not {"R", "AL"} & set(strong[:1] if direction() == "ltr" else strong):
         return text
     # Behind the indentation: a mark in the first column has no cell to stand in, and multiplexers lose it.
     body = text.lstrip(" ")
     return f"{text[: len(text) - len(body)]}{_RTL}{body}{_END}"
-
-
-def _runs_left(c: str) -> bool:
-    return unicodedata.bidirectional(c) in ("R", "AL")
 
 
 def latin(text: str) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Mapping
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from probe.model.dossier import Dossier
 from probe.model.kinds import KINDS
 from probe.model.measurement import Measurement
 from probe.model.vantage import Run, Vantage
@@ -28,9 +29,9 @@ _TIGHTER: dict[str, Schema] = {"measurement_id": ID, "run_id": ID, "vantage_id":
 
 
 def schema_of(cls: type[Any], tighter: Mapping[str, Schema] | None = None) -> Schema:
-    """The schema of a dataclass as `probe.wire.codec` reads it. `tighter` replaces the schemas of single fields.
-    Its description is the docstring; fields without a default are required."""
-    hints = get_type_hints(cls)
+    """The schema of a dataclass as `probe.wire.codec` reads it. `tighter` replaces the schemas of single fields; bounds
+    in `Annotated` are added. Its description is the docstring; fields without a default are required."""
+    hints = get_type_hints(cls, include_extras=True)
     replaced = tighter or {}
     fields = dataclasses.fields(cls)
     return {
@@ -54,6 +55,8 @@ def _schema(kind: Any) -> Schema:
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         return schema_of(kind)
     origin, args = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return {**_schema(args[0]), **args[1]}
     if origin is Literal:
         return {"enum": list(args)}
     if origin in (Union, types.UnionType):
@@ -160,6 +163,17 @@ def receipt_schema() -> Schema:
     return document("receipt:1", "A collector's receipt for a bundle", body)
 
 
+def campaign_schema() -> Schema:
+    """A campaign's dossier, as TOML read into JSON. Closed everywhere: what an older program does not know, it refuses,
+    rather than measure something else than the author meant."""
+    return document("campaign:1", "A campaign's dossier", _closed(schema_of(Dossier)))
+
+
+def _closed(schema: Schema) -> Schema:
+    inner = {name: _closed(value) if isinstance(value, dict) else value for name, value in schema.items()}
+    return {**inner, "additionalProperties": False} if schema.get("type") == "object" else inner
+
+
 def _signature_fields() -> dict[str, Schema]:
     return {"key": SHA256, "signature": {"type": "string", "pattern": "^[0-9a-f]{128}$"}}
 
@@ -170,4 +184,5 @@ def schemas() -> dict[str, Schema]:
         "fact.schema.json": fact_schema(),
         "bundle-manifest.schema.json": manifest_schema(),
         "receipt.schema.json": receipt_schema(),
+        "campaign.schema.json": campaign_schema(),
     }
