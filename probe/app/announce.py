@@ -75,6 +75,7 @@ def announce(prepared: Prepared) -> dict[str, Any]:
     # Which canaries are asked is thrown with the dice of the order: without a seed, any of the pool.
     canaries = p.canaries if p.wanted.seed is not None or p.earlier else p.canary_pool
     return {
+        "campaign": p.campaign.dossier.id if p.campaign else None,
         "targets": [item.target.normal for item in p.items],
         "hosts": hosts_of(item.target for item in p.items),
         "resolvers": [*p.resolvers],

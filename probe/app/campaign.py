@@ -61,23 +61,13 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A dossier that was agreed to, as a run takes it. `held` are (url, reason) of targets whose category waits until
-    it is opened by name."""
+    """A dossier as a run takes it. `held` are (url, reason) of targets whose category waits until it is opened by
+    name."""
 
     dossier: Dossier
     digest: str
     planned: tuple[Planned, ...]
     held: tuple[tuple[str, str], ...]
-
-    @property
-    def helpers(self) -> tuple[str, ...]:
-        return self.dossier.helper.urls
-
-    @property
-    def canaries(self) -> tuple[str, ...]:
-        """URLs of the canaries that it names; empty where it leaves them to the program."""
-        by_id = {canary.id: canary.url for canary in load_reference().canaries}
-        return tuple(by_id[name] for name in self.dossier.canaries)
 
 
 # ---- opening ----
@@ -131,19 +121,19 @@ def _linked(link: str, ca_files: tuple[Path, ...], proxy: str | None, tell: Call
 # ---- agreeing ----
 
 
-def agree(opened: Opened, *, yes: bool, categories: Iterable[str] = (), talk: Talk | None = None) -> Campaign:
-    """The campaign, once the person has agreed to this very dossier: asked at the terminal, or remembered. `yes` asks
-    nobody, and agrees to nothing new. Raises ConsentError; UsageError when the campaign is over."""
+def require_agreement(opened: Opened, *, yes: bool, talk: Talk | None = None) -> None:
+    """Return when the person has agreed to this very dossier: now at the terminal, or before. `yes` asks nobody, and
+    agrees to nothing new. Raises ConsentError; UsageError when the campaign is over."""
     refuse_if_over(opened)
-    if not opened.agreed:
-        talk = None if yes else talk or terminal()
-        if talk is None:
-            raise ConsentError(_how_to(opened))
-        talk.say(introduction(opened))
-        if not ask_yes(talk, _("Measure for this campaign? Type yes to agree:")):
-            raise ConsentError(_("not agreed; nothing was measured"))
-        remember(opened, "asked")
-    return campaign_of(opened.read, categories)
+    if opened.agreed:
+        return
+    talk = None if yes else talk or terminal()
+    if talk is None:
+        raise ConsentError(_how_to(opened))
+    talk.say(introduction(opened))
+    if not ask_yes(talk, _("Measure for this campaign? Type yes to agree:")):
+        raise ConsentError(_("not agreed; nothing was measured"))
+    remember(opened, "asked")
 
 
 def refuse_if_over(opened: Opened) -> None:
@@ -167,7 +157,7 @@ def _how_to(opened: Opened) -> str:
 
 
 def campaign_of(read: Read, categories: Iterable[str] = ()) -> Campaign:
-    """What a run takes: the targets, without those of sensitive categories that `categories` does not name."""
+    """What `prepare` takes: the targets, without those of sensitive categories that `categories` does not name."""
     open_codes = {code.strip().upper() for code in categories}
     planned, held = [], []
     for target, aim in zip(targets_of(read.dossier), read.dossier.target, strict=True):

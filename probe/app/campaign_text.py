@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from probe.app.talk import laid
 from probe.inputs.dossier import Read
-from probe.inputs.language import _, line, spoken
+from probe.inputs.language import _, latin, line, spoken
 from probe.inputs.reference import load_reference
 from probe.model.dossier import Aim, Claim, Dossier, Rival, Translation
 from probe.report.words import commas, semicolons, tame
@@ -54,7 +54,11 @@ def sections(read: Read) -> Iterator[Section]:
     yield _("Your safety"), _paragraphs(own.note)
     yield _("What is measured"), [_aim(aim) for aim in d.target]
     yield _("How often, and until when"), [_often(d)]
-    yield _("Compared with"), d.helper.urls or [_("no helper: name your own with --control, or less can be said")]
+    yield (
+        _("Compared with"),
+        d.helper.urls
+        or [_("no helper: name your own with {control}, or less can be said").format(control=latin("--control"))],
+    )
     yield _("Results may be sent to"), _collector(d)
     yield _("Canaries, innocent sites that tell whether the line lives"), _canaries(d)
     yield _("What happened"), _paragraphs(own.incident)
@@ -96,7 +100,7 @@ def _collector(d: Dossier) -> Sequence[str]:
     if not d.collector.urls:
         return [_("no collector: nothing is sent anywhere, unless you name one")]
     key = _("its key: {key}").format(key=d.collector.key)
-    return [*d.collector.urls, key, _("Nothing is sent until you say so (probe send).")]
+    return [*d.collector.urls, key, _("Nothing is sent until you say so ({send}).").format(send=latin("probe send"))]
 
 
 def _canaries(d: Dossier) -> Sequence[str]:

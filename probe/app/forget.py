@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from probe.app.campaign import FOLDER as CAMPAIGNS
 from probe.app.consent import FILE as CONSENT_FILE
 from probe.app.home import home_dir
 from probe.app.lock import HOME_LOCK, lock_of, only_run
@@ -73,12 +74,14 @@ def forget_target(db: Path, text: str) -> Plan:
 
 
 def forget_everything(db: Path) -> Plan:
-    """The database with its plans, and what this home keeps: keys, consent, deny list. A collector's folder stays: it
+    """The database with its plans, and what this home keeps: keys, consent,
+    agreements to campaigns, deny list. A collector's folder stays: it
     holds what others sent."""
     home = home_dir()
     beside = [db.with_name(db.name + suffix) for suffix in ("", "-wal", "-shm", "-journal")]
     keys = sorted((home / "keys").glob("*"))
-    named = [*beside, *plan_files(db), *keys, home / CONSENT_FILE, home / DENY_FILE]
+    agreements = sorted((home / CAMPAIGNS).glob("*.json"))
+    named = [*beside, *plan_files(db), *keys, *agreements, home / CONSENT_FILE, home / DENY_FILE]
     files = tuple(path for path in named if path.is_file())
 
     def do() -> None:

@@ -8,12 +8,13 @@ import platform
 import random
 import secrets
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from probe.app.campaign import Campaign
 from probe.app.controls import Archive
 from probe.app.home import home_dir
 from probe.app.resolvers import own_resolvers, resolver_url, spread
@@ -61,6 +62,7 @@ class Prepared:
     asn: int | None
     list_digest: str
     seed: int
+    campaign: Campaign | None = None
     denied: int = 0
     earlier: GoOn | None = None
     problems: tuple[str, ...] = ()
@@ -90,6 +92,8 @@ class Prepared:
             "trust_store": self.trust.digest, "ruleset": RULESET.version, "reference": self.reference.digest,
             "netdb": [self.netdb.built, self.netdb.digest] if self.netdb else None, "denied": self.denied,
         }  # fmt: skip
+        if self.campaign is not None:
+            value["campaign"] = [self.campaign.dossier.id, self.campaign.digest]
         if self.earlier is not None:
             value["resumes"] = self.earlier.plan.runs[-1]
         return canonical(value)
@@ -101,20 +105,22 @@ def prepare(
     local_resolvers: tuple[str, ...] | None = None,
     system: bool = True,
     earlier: GoOn | None = None,
+    campaign: Campaign | None = None,
 ) -> Prepared:
     """Read lists, seeds, trust store and databases. Raises UsageError (a bad URL argument is one) before any
-    traffic. With `earlier`, the targets are what is left of that run."""
+    traffic. With `earlier`, the targets are what is left of that run; a `campaign` names targets, canaries and helpers
+    where the person did not."""
     wanted = earlier.plan.wanted if earlier else wanted
     reference = load_reference()
     cc = country_code(wanted.country)
     deny = read_denied((*wanted.deny, *own_deny_file()))
-    seed, items, problems, notes = _going_on(earlier) if earlier else _beginning(wanted, cc)
+    seed, items, problems, notes = _going_on(earlier) if earlier else _beginning(wanted, cc, campaign)
     kept = tuple(item for item in items if not deny.covers(item.target.host))
     if not kept and items:
         raise UsageError("nothing to measure: every target is denied")
-    pools = canary_pool(wanted.canaries, reference, cc, deny)
+    pools = canary_pool(wanted.canaries, reference, cc, deny, campaign.dossier.canaries if campaign else ())
     dice = random.Random(seed)
-    helpers, archives = _controls(wanted.controls, deny)
+    helpers, archives = _controls(wanted.controls or (campaign.dossier.helper.urls if campaign else ()), deny)
     own = own_resolvers() if local_resolvers is None else local_resolvers
     names = tuple("network" if n == 0 else f"network:{n}" for n in range(len(own)))
     public = tuple(resolver_url(text) for text in wanted.resolvers) or spread(reference)
@@ -138,6 +144,7 @@ def prepare(
         asn=network_number(wanted.network),
         list_digest=hashlib.sha256("\n".join(sorted(item.target.normal for item in kept)).encode()).hexdigest(),
         seed=seed,
+        campaign=campaign,
         denied=len(items) - len(kept),
         earlier=earlier,
         problems=tuple(problems),
@@ -155,9 +162,9 @@ Pool = tuple[Target, ...]
 Beginning = tuple[int, tuple[Item, ...], list[str], list[str]]
 
 
-def _beginning(wanted: Wanted, cc: str) -> Beginning:
+def _beginning(wanted: Wanted, cc: str, campaign: Campaign | None) -> Beginning:
     """Seed, targets in their order, what was wrong in lists, and what to know, for a new run."""
-    planned, problems, notes = _targets(wanted, cc)
+    planned, problems, notes = _targets(wanted, cc, campaign)
     seed = secrets.randbelow(SEEDS) if wanted.seed is None else wanted.seed
     return seed, shuffled([Item(p.target, p.inputs) for p in planned], random.Random(seed)), problems, notes
 
@@ -174,7 +181,7 @@ def shuffled(items: list[Item], dice: random.Random) -> tuple[Item, ...]:
     return tuple(ordered)
 
 
-def _targets(wanted: Wanted, cc: str) -> tuple[list[Planned], list[str], list[str]]:
+def _targets(wanted: Wanted, cc: str, campaign: Campaign | None) -> tuple[list[Planned], list[str], list[str]]:
     """Planned targets, one per normal form; what was wrong in lists; and what to know of gated categories."""
     found: dict[str, Planned] = {}
     problems: list[str] = []
@@ -189,7 +196,10 @@ def _targets(wanted: Wanted, cc: str) -> tuple[list[Planned], list[str], list[st
     for text in wanted.urls:
         add([Planned(parse_target(text), (text,))])
     lists = [open_list(name, wanted.categories) for name in wanted.lists]
-    if not wanted.urls and not wanted.lists:
+    if campaign is not None:
+        add(campaign.planned)
+        notes.extend(f"campaign {campaign.dossier.id}: {url} left out: {why}" for url, why in campaign.held)
+    elif not wanted.urls and not wanted.lists:
         lists = [default_list(cc, wanted.categories)]
     for one in lists:
         add(one.targets)
@@ -224,13 +234,16 @@ def _controls(controls: tuple[str, ...], deny: DenyList) -> tuple[tuple[str, ...
     return tuple(helpers), tuple(archives)
 
 
-def canary_pool(choice: str | None, reference: Reference, cc: str, deny: DenyList) -> tuple[Pool, Pool]:
-    """From where this run's canaries are picked: those abroad, or all of a person's own list; and those at home."""
+def canary_pool(
+    choice: str | None, reference: Reference, cc: str, deny: DenyList, ids: Sequence[str] = ()
+) -> tuple[Pool, Pool]:
+    """From where this run's canaries are picked: those abroad, or all of a person's own list; and those at home. Where
+    there are `ids`, only those of our list."""
     if choice == "none":
         return (), ()
     if choice:
         return tuple(p.target for p in open_list(choice, ()).targets if not deny.covers(p.target.host)), ()
-    known = [(c.home, parse_target(c.url)) for c in reference.canaries]
+    known = [(c.home, parse_target(c.url)) for c in reference.canaries if not ids or c.id in ids]
     free = [(home, target) for home, target in known if not deny.covers(target.host)]
     return tuple(t for home, t in free if not home), tuple(t for home, t in free if home and home == cc)
 

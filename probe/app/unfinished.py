@@ -141,8 +141,11 @@ def _plain(wanted: Wanted) -> dict[str, Any]:
         return [plain(one) for one in value] if isinstance(value, list | tuple) else value
 
     controls = [str(Path(c).absolute()) if Path(c).exists() else c for c in wanted.controls]
-    values = {f.name: getattr(wanted, f.name) for f in fields(wanted)}
-    return {name: plain(value) for name, value in {**values, "controls": controls}.items()}
+    campaign = wanted.campaign
+    if campaign and Path(campaign).is_file():
+        campaign = str(Path(campaign).absolute())
+    values = {f.name: getattr(wanted, f.name) for f in fields(wanted)} | {"controls": controls, "campaign": campaign}
+    return {name: plain(value) for name, value in values.items()}
 
 
 def _wanted(value: dict[str, Any]) -> Wanted:

@@ -14,6 +14,7 @@ class Wanted:
 
     urls: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
+    campaign: str | None = None
     categories: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
     resolvers: tuple[str, ...] = ()

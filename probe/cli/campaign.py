@@ -147,7 +147,7 @@ def agree(file: str, digest: str | None, ca_files: tuple[Path, ...], proxy: str 
     """Agree to measure for a campaign: asked at the terminal, or by its digest."""
     opened = _open(file, ca_files, proxy, yes)
     if digest is None:
-        room.agree(opened, yes=False)
+        room.require_agreement(opened, yes=False)
     else:
         room.refuse_if_over(opened)
         if digest.lower() != opened.read.digest:

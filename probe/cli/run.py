@@ -12,9 +12,11 @@ import click
 from click.core import ParameterSource
 
 from probe.app.announce import announce, announced_text
+from probe.app.campaign import Opened, campaign_of, open_campaign, refuse_if_over, require_agreement
 from probe.app.candidates import find_candidates, in_words
 from probe.app.consent import require_consent
 from probe.app.diff import chain_of, news, outcome_of
+from probe.app.link import is_link
 from probe.app.lock import BusyError
 from probe.app.look import looking
 from probe.app.prepare import Prepared, prepare
@@ -24,6 +26,7 @@ from probe.app.wanted import Wanted
 from probe.cli.params import amount, concurrency, duration
 from probe.cli.progress import watcher_for
 from probe.cli.text import safe
+from probe.inputs.language import line
 
 PATH = click.Path(path_type=Path)
 OPTIONS = tuple(f.name for f in fields(Wanted))
@@ -32,6 +35,7 @@ OPTIONS = tuple(f.name for f in fields(Wanted))
 @click.command()
 @click.argument("urls", nargs=-1, metavar="[URL]...")
 @click.option("--list", "lists", multiple=True, metavar="FILE|NAME", help="A target list, ours by name or a file.")
+@click.option("--campaign", metavar="FILE|NAME|LINK", help="Targets, canaries and helper of a dossier.")
 @click.option("--category", "categories", multiple=True, metavar="CODE", help="Only these; opens a sensitive one.")
 @click.option("--deny", multiple=True, type=PATH, help="Names never to contact, beside deny.txt in PROBE_HOME.")
 @click.option("--control", "controls", multiple=True, metavar="URL|DB|none", help="A helper, a database, or none.")
@@ -85,6 +89,7 @@ def run(
       probe run example.org --control https://helper.example:8765 --json
       probe run --list my-list.csv --deny never.txt --dry-run
       probe run --max-data 20M --max-rate 50k
+      probe run --campaign wsws-pakistan-2024 --country PK --place Lahore
       probe run --resume
     """
     wanted = Wanted(**{**options, "max_data": int(options["max_data"]), "access": options["access"] or ""})
@@ -93,14 +98,18 @@ def run(
         conclude(earlier)
         click.echo("probe: nothing was left to measure; the run is finished", err=True)
         return
-    prepared = prepare(wanted, earlier=earlier)
-    for line in (*(() if quiet else prepared.notes), *prepared.problems):
-        click.echo(f"probe: {line}", err=True)
+    opened = _campaign(earlier.plan.wanted if earlier else wanted, yes, quiet)
+    campaign = campaign_of(opened.read, wanted.categories) if opened else None
+    prepared = prepare(wanted, earlier=earlier, campaign=campaign)
+    for note in (*(() if quiet else prepared.notes), *prepared.problems):
+        click.echo(f"probe: {note}", err=True)
     if dry_run:
         plan = announce(prepared)
         click.echo(json.dumps(plan, indent=2) if as_json else "\n".join(announced_text(plan)))
         return
     require_consent(yes=yes)
+    if opened:
+        require_agreement(opened, yes=yes)
     watcher = watcher_for(prepared, as_json=as_json, plain=plain, quiet=quiet)
     try:
         with watcher:
@@ -126,6 +135,22 @@ def _tell_unknown(prepared: Prepared, run_id: str) -> None:
         unknown = in_words(find_candidates(store, prepared.reference, run_id))
     if unknown:
         click.echo(safe(unknown), err=True)
+
+
+def _campaign(wanted: Wanted, yes: bool, quiet: bool) -> Opened | None:
+    """The campaign that was asked for; one behind a link is fetched only after consent."""
+    if wanted.campaign is None:
+        return None
+    if is_link(wanted.campaign):
+        require_consent(yes=yes)
+
+    def tell(text: str) -> None:
+        if not quiet:
+            click.echo(line(text), err=True)
+
+    opened = open_campaign(wanted.campaign, ca_files=wanted.ca_files, proxy=wanted.proxy, tell=tell)
+    refuse_if_over(opened)
+    return opened
 
 
 def _tell_news(db: Path, run_id: str) -> None:

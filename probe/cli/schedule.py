@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from probe.app.consent import HOW_TO, read_consent
+from probe.app.consent import how_to, read_consent
 from probe.app.schedule.install import KINDS, Kind, best_kind, install, remove, status, text_of
 from probe.app.schedule.job import EVERY, Job, make_job
 from probe.cli import HELP
@@ -53,7 +53,7 @@ def install_(every: str, jitter: float, using: Kind | None, options: tuple[str, 
     """
     given = read_consent()
     if given is None or not given.current:
-        raise ConsentError(f"a timer cannot ask: {HOW_TO}")
+        raise ConsentError(f"a timer cannot ask: {how_to()}")
     kind = using or best_kind()
     install(kind, _job(every, jitter, options))
     click.echo(
