@@ -84,11 +84,17 @@ def open_campaign(
     *,
     ca_files: tuple[Path, ...] = (),
     proxy: str | None = None,
+    denies: Callable[[str], bool] = lambda host: False,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Opened:
-    """The dossier of that name, in that file or behind that https link; what is fetched is told first, and the caller
-    has seen to consent. Raises DossierError for what is wrong with it, UsageError, LinkError."""
+    """The dossier of that name, in that file or behind that https link; what is fetched is told first, nothing from a
+    host that the person denies, and the caller has seen to consent. Raises DossierError for what is wrong with it,
+    UsageError, LinkError."""
     if is_link(where):
+        host = host_of(where)
+        if denies(host):
+            raise UsageError(f"{host}: your deny list covers it")
+        tell(_("Fetching the dossier from {host}, which sees your address and what you ask for.").format(host=host))
         return _opened(where, "link", _linked(where, ca_files, proxy, tell))
     if where in own_campaigns():
         data = read_seeds(data_folder("seeds"))[f"{where}.toml"]
@@ -105,9 +111,6 @@ def _opened(where: str, origin: Origin, read: Read) -> Opened:
 
 
 def _linked(link: str, ca_files: tuple[Path, ...], proxy: str | None, tell: Callable[[str], None]) -> Read:
-    tell(
-        _("Fetching the dossier from {host}, which sees your address and what you ask for.").format(host=host_of(link))
-    )
     try:
         return read_dossier(fetch(link, MAX_DOSSIER, ca_files, proxy), link, load_reference())
     except LinkError as error:

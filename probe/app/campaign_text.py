@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from probe.app.talk import laid
 from probe.inputs.dossier import Read
-from probe.inputs.language import _, latin, line, spoken
+from probe.inputs.language import _, latin, line, plural, spoken
 from probe.inputs.reference import load_reference
 from probe.model.dossier import Aim, Claim, Dossier, Rival, Translation
 from probe.report.words import commas, semicolons, tame
@@ -91,9 +91,16 @@ def _aim(aim: Aim) -> str:
 
 
 def _often(d: Dossier) -> str:
+    n, unit = int(d.schedule.every[:-1]), d.schedule.every[-1]
+    if unit == "m":
+        every = plural("every minute", "every {n} minutes", n)
+    elif unit == "h":
+        every = plural("every hour", "every {n} hours", n)
+    else:
+        every = plural("every day", "every {n} days", n)
     if d.schedule.until:
-        return _("every {time}, until {day}").format(time=d.schedule.every, day=d.schedule.until)
-    return _("every {time}, until you stop it").format(time=d.schedule.every)
+        return _("{every}, until {day}").format(every=every, day=d.schedule.until)
+    return _("{every}, until you stop it").format(every=every)
 
 
 def _collector(d: Dossier) -> Sequence[str]:

@@ -13,7 +13,9 @@ from probe.app import campaign as room
 from probe.app.campaign_author import begin, sign_file
 from probe.app.consent import require_consent
 from probe.app.link import is_link
+from probe.app.prepare import own_deny_file
 from probe.cli.language import language_option
+from probe.inputs.deny import read_denied
 from probe.inputs.dossier import DossierError
 from probe.inputs.language import _, line
 from probe.model.errors import UsageError
@@ -169,7 +171,10 @@ def leave(name: str) -> None:
 def _open(name: str, ca_files: tuple[Path, ...], proxy: str | None, yes: bool) -> room.Opened:
     if is_link(name):
         require_consent(yes=yes)
-    return room.open_campaign(name, ca_files=ca_files, proxy=proxy, tell=lambda text: click.echo(line(text), err=True))
+    denies = read_denied(own_deny_file()).covers
+    return room.open_campaign(
+        name, ca_files=ca_files, proxy=proxy, denies=denies, tell=lambda text: click.echo(line(text), err=True)
+    )
 
 
 def _facts(opened: room.Opened | None) -> dict[str, object]:

@@ -19,13 +19,14 @@ from probe.app.diff import chain_of, news, outcome_of
 from probe.app.link import is_link
 from probe.app.lock import BusyError
 from probe.app.look import looking
-from probe.app.prepare import Prepared, prepare
+from probe.app.prepare import Prepared, own_deny_file, prepare
 from probe.app.run import carry_out
 from probe.app.unfinished import conclude, go_on
 from probe.app.wanted import Wanted
 from probe.cli.params import amount, concurrency, duration
 from probe.cli.progress import watcher_for
 from probe.cli.text import safe
+from probe.inputs.deny import read_denied
 from probe.inputs.language import line
 
 PATH = click.Path(path_type=Path)
@@ -148,7 +149,8 @@ def _campaign(wanted: Wanted, yes: bool, quiet: bool) -> Opened | None:
         if not quiet:
             click.echo(line(text), err=True)
 
-    opened = open_campaign(wanted.campaign, ca_files=wanted.ca_files, proxy=wanted.proxy, tell=tell)
+    denies = read_denied((*wanted.deny, *own_deny_file())).covers
+    opened = open_campaign(wanted.campaign, ca_files=wanted.ca_files, proxy=wanted.proxy, denies=denies, tell=tell)
     refuse_if_over(opened)
     return opened
 
