@@ -152,7 +152,7 @@ def _how_to(opened: Opened) -> str:
     ways = {
         "id": opened.read.dossier.id,
         "show": latin(f"probe campaign show {opened.where}"),
-        "agree": latin(f"probe campaign agree {opened.where} --digest {opened.read.digest}"),
+        "agree": latin(f"probe campaign agree {opened.where}"),
     }
     if opened.before is not None:
         return _("campaign {id} has changed since you agreed: read {show}, then run {agree}").format(**ways)

@@ -87,7 +87,7 @@ def test_anything_else_is_no_yes(folder: Path, answers: tuple[str, ...]) -> None
 
 
 def test_unattended_use_agrees_to_nothing_new(folder: Path) -> None:
-    with pytest.raises(ConsentError, match="is not agreed to: read probe campaign show .* --digest [0-9a-f]{64}") as no:
+    with pytest.raises(ConsentError, match="is not agreed to: read probe campaign show .*, then run .* agree") as no:
         require_agreement(opened(folder), yes=True, talk=answering("yes")[0])
     assert no.value.exit_code == 3
     remember(opened(folder), "digest")
