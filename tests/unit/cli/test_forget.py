@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from probe.app.campaign import open_campaign, remember
+from probe.app import campaign
 from probe.app.consent import record
 from probe.app.home import default_db
 from probe.app.lock import only_run
@@ -84,7 +84,7 @@ def test_a_target_goes_from_every_run_and_every_plan(db: Path, own_home: Path, t
 
 def test_everything_means_everything(db: Path, own_home: Path) -> None:
     (own_home / "deny.txt").write_text("secret.example")
-    remember(open_campaign("wsws-pakistan-2024"), "asked")
+    campaign.remember(campaign.open_campaign("wsws-pakistan-2024"), "asked")
     (own_home / "notes.txt").write_text("mine")
     said = forget("everything", "--yes")
     assert said.exit_code == 0
