@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from probe.inputs.language import _, plural
-from probe.model.outcome import Outcome
+from probe.inputs.language import ENGLISH, _, plural, spoken
+from probe.model.outcome import OUTCOME_MEANING, Outcome
 from probe.report.model import Event, Finding, Report, Span
 from probe.report.words import OUTCOME_LABEL, day, label, listed, reason_words, semicolons, site, technique_words, when
 
@@ -119,11 +119,14 @@ def other_event(event: Event) -> str:
 
 
 def why(finding: Finding) -> str:
-    """Why a finding has its word: the reasons where it is insufficient, else the rules' explanation."""
+    """Why a finding has its word: the reasons where it is insufficient, else the rules' explanation. Rules tell it in
+    English alone; elsewhere the word's meaning stands for it, and the witnesses have the rules' own sentence."""
     if finding.outcome == "insufficient":
         reasons = [f"{reason_words(word)} ({number})" for word, number in finding.reasons.items() if word]
         return capital(semicolons(reasons)) or _("Too few vantage points, or no reason given.")
-    return finding.explanation
+    if spoken() == ENGLISH:
+        return finding.explanation
+    return _("{text}.").format(text=_(OUTCOME_MEANING[finding.outcome]))
 
 
 def mixed(finding: Finding) -> str:
