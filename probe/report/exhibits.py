@@ -186,15 +186,19 @@ def _tls(d: TlsHandshake, o: Observation, failed: str, room: EvidenceRoom) -> tu
 
 
 def _quic(d: QuicHandshake, o: Observation, failed: str, room: EvidenceRoom) -> tuple[str, Details]:
-    name = "without a name" if not d.sni else f"for {d.sni}"
-    ended = {"close": "the peer's close", "alert": "an alert", "icmp": "an ICMP message", "silence": "silence"}
-    text = f"Connecting over QUIC {name}: {failed or 'worked'}."
-    return text, (
-        ("Ended with", ended.get(d.ended or "", "") if failed else ""),
-        ("Error", _error(o.failure, d.raw)),
-        ("Alert", d.alert or ""),
-        ("Datagrams", f"{d.datagrams_out} sent, {d.datagrams_in} received" if failed else ""),
-        ("Protocol", " ".join(filter(None, (f"QUIC {d.version}" if d.version else "", d.alpn)))),
+    name = _("for {name}").format(name=d.sni) if d.sni else _("without a name")
+    ended = {
+        "close": _("the peer’s close"), "alert": _("an alert"), "icmp": _("an ICMP message"), "silence": _("silence"),
+    }.get(d.ended or "", "")  # fmt: skip
+    worked = _("Connecting over QUIC {name} worked.")
+    text = _("Connecting over QUIC {name}: {failure}.") if failed else worked
+    moved = _("{sent} sent, {received} received").format(sent=d.datagrams_out, received=d.datagrams_in)
+    return text.format(name=name, failure=failed), (
+        (_("Ended with"), ended if failed else ""),
+        (_("Error"), _error(o.failure, d.raw)),
+        (_("Alert"), d.alert or ""),
+        (_("Datagrams"), moved if failed else ""),
+        (_("Protocol"), " ".join(filter(None, (f"QUIC {d.version}" if d.version else "", d.alpn)))),
         *_certificate(d.chain[0] if d.chain else None, room),
     )
 

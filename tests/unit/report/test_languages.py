@@ -15,13 +15,29 @@ from click.testing import CliRunner
 from probe.app.report import make_report
 from probe.cli.report import report as command
 from probe.inputs.language import direction, languages, speaking
+from probe.model.corpus import Evidence
+from probe.model.failure import BY_WORD
+from probe.model.kinds import (
+    DnsLookup,
+    HttpFetch,
+    QuicHandshake,
+    Record,
+    TcpConnect,
+    TcpInfo,
+    TlsHandshake,
+    TlsVerify,
+)  # fmt: skip
+from probe.model.observation import Observation
 from probe.report.build import Wish
+from probe.report.exhibits import exhibit
 from probe.report.formats import render
 from probe.report.html import render_html
 from probe.report.model import Report
 from probe.report.words import TECHNIQUE_WORDS, technique_words, took, when
+from probe.verdict.read import NOBODY
 from tests.unit.report.world import campaign
 
+Detail = DnsLookup | TcpConnect | TlsHandshake | QuicHandshake | TlsVerify | HttpFetch
 NOW = "2024-12-05T00:00:00Z"
 OTHERS = [code for code in languages() if code != "en"]
 # Names of things, the same in every language.
@@ -114,3 +130,41 @@ def test_every_technique_is_translated_by_words_of_its_own() -> None:
         with speaking(language):
             said = {name: technique_words(name) for name in TECHNIQUE_WORDS}
         assert len(set(said.values())) == len(set(TECHNIQUE_WORDS.values()))
+
+
+DETAILS: tuple[Detail, ...] = (
+    DnsLookup("udp://192.0.2.1", "A", answers=(Record("a", "A", 60, "192.0.2.2"),) * 8, nth=1, ttl=4),
+    DnsLookup(f"{NOBODY}192.0.2.1", "AAAA"),
+    TcpConnect(info=TcpInfo(7, 121_000, 119_000, 0, 3, 0, 518, 0, 0)),
+    TlsHandshake("192.0.2.3", ended="rst", profile="plain", chain=("12" * 32,), ttl=3),
+    TlsHandshake(None, ended="silence", version="TLSv1.3", alpn="h2"),
+    QuicHandshake("192.0.2.3", ended="close", version="v1", alpn="h3"),
+    QuicHandshake(None, ended="icmp"),
+    TlsVerify("192.0.2.3", "ok"),
+    TlsVerify("192.0.2.3", "ok", whose="system"),
+    TlsVerify("192.0.2.3", "10"),
+    HttpFetch("http://192.0.2.3/", status=404, body_bytes=9, truncated="10", location="http://192.0.2.4/"),
+)
+# What a fact itself holds, and words that no language changes.
+HELD = {"udp", "AAAA", "TTL", "plain", "TLSv", "http", "connection", "reset", "EAI_AGAIN", "EAI_FAIL"}
+
+
+class _Nothing:
+    def evidence(self, measurement_id: str) -> Evidence:
+        raise AssertionError
+
+    def blob(self, digest: str) -> bytes | None:
+        return None
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize("detail", DETAILS, ids=lambda detail: detail.kind)
+def test_every_fact_is_told_in_words_of_the_language(language: str, detail: Detail) -> None:
+    for failure in (None, *BY_WORD):
+        o = Observation("f" * 32, 1, None, detail.kind, None, "192.0.2.9", 443, 1, "plan", failure, 0, 1000, detail)
+        with speaking(language):
+            told = exhibit(o, "field", _Nothing())
+        error = {value for _label, value in told.details if failure and value.startswith(failure)}
+        texts = [told.text, *(text for pair in told.details for text in pair if text not in error)]
+        words = {word for text in texts for word in re.findall(r"[A-Za-z_]{2,}", text)}
+        assert words - NAMES - HELD == set(), (failure, texts)
