@@ -116,10 +116,21 @@ def endpoints_of(
         theirs = [w for w in walked_there if w.ip == seen_elsewhere(ip)] or ([] if elsewhere_well - {ip} else there_all)
         there = any(worked(w) for w in theirs) if theirs else None
         if mine:
-            among = frozenset(theirs)
             endpoint = _endpoint(pairing, ip, mine, there, operation, worked)
-            out.append(replace(endpoint, split=pairing.is_split(among.__contains__, worked)))
+            out.append(replace(endpoint, split=_is_split(pairing, theirs, walked_there, worked)))
     return out
+
+
+def _is_split(
+    pairing: Pairing, theirs: list[Tried], walked_there: list[Tried], worked: Callable[[Tried], bool]
+) -> bool:
+    """Controls contradict one another about an endpoint; or about the whole host, where one alone knows the endpoint:
+    it may have made up that address together with what it met there."""
+    among, anywhere = frozenset(theirs), frozenset(walked_there)
+    if pairing.is_split(among.__contains__, worked):
+        return True
+    alone = sum(not among.isdisjoint(walks) for walks in pairing.there_each) == 1
+    return alone and pairing.is_split(anywhere.__contains__, worked)
 
 
 def _endpoint(
