@@ -4,6 +4,7 @@ DIR/collector.db   the union of everything taken in
 DIR/bundles/       the bundles themselves, as they came (unless told not to keep them)
 DIR/spool/         uploads on their way in
 DIR/key.pem        the key that signs receipts
+DIR/age.txt        the key that opens envelopes, where the extra `encrypt` is installed
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from probe.app.way import collector_url
 from probe.collector.intake import Intake, IntakeLimits
-from probe.collector.server import SERVE_LIMITS, collector_app
+from probe.collector.server import SERVE_LIMITS, card_of, collector_app
 from probe.collector.spool import Spool, SpoolLimits
 from probe.model.errors import StoreError
 from probe.serve import Bound, Listen, Tls, serve_until_signal
+from probe.store.envelope import can_encrypt
+from probe.store.files import whole_file
 from probe.store.keys import signing_key
-from probe.wire.bundle import public_hex
+from probe.wire.card import Card
+from probe.wire.signed import public_hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +55,25 @@ def open_intake(wish: Wish) -> Intake:
         wish.beside.mkdir(parents=True, exist_ok=True, mode=0o700)
         key = signing_key(wish.beside / "key.pem")
         kept = wish.beside / "bundles" if wish.keep else None
-        return Intake(wish.db, key, kept=kept, limits=IntakeLimits(database=wish.quota))
+        identity = wish.beside / "age.txt" if can_encrypt() else None
+        return Intake(wish.db, key, kept=kept, identity=identity, limits=IntakeLimits(database=wish.quota))
     except OSError as error:
         raise StoreError(f"{wish.place}: {error.strerror or error}") from None
+
+
+def card_for(wish: Wish, urls: tuple[str, ...]) -> Card:
+    """The collector's card for senders who reach it at `urls`; its keys are made when they are missing. Raises
+    StoreError, UsageError."""
+    # Onion services may be named, whatever this machine's own way is.
+    checked = tuple(collector_url(url, proxy="tor") for url in urls)
+    with open_intake(wish) as intake:
+        return card_of(intake, checked)
+
+
+def write_text(path: Path, text: str) -> None:
+    """One line of text as a file, whole or not at all. Raises StoreError."""
+    with whole_file(path) as file:
+        file.write(text.encode() + b"\n")
 
 
 async def serve_collector(

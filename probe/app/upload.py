@@ -8,20 +8,14 @@ from __future__ import annotations
 
 import json
 import random
-import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
-import certifi
 import httpx
 import trio
 
-from probe import __version__
-from probe.model.errors import BundleError, ProbeError, RefusedError, UsageError
-from probe.model.target import address_of
+from probe.model.errors import BundleError, ProbeError, RefusedError
 from probe.wire.bundle import Receipt, read_receipt
 
 # Small enough to be through in half a minute on 70 kbit/s, so that a cut costs little.
@@ -29,11 +23,15 @@ PIECE = 256 * 1024
 ATTEMPTS = 6
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 _ANSWER_MAX = 65_536
-Kind = Literal["bundle", "database"]
+Kind = Literal["bundle", "envelope", "database"]
 
 
 class SendError(ProbeError):
     """One collector could not be given the upload; another may."""
+
+
+class UnreachedError(SendError):
+    """It did not come through for now; later it may."""
 
 
 class _Again(Exception):
@@ -42,35 +40,6 @@ class _Again(Exception):
     def __init__(self, because: str, moved: bool = False, wait_s: float = 0.0) -> None:
         super().__init__(because)
         self.because, self.moved, self.wait_s = because, moved, wait_s
-
-
-def collector_url(text: str, *, allow_http: bool = False) -> str:
-    """A collector's base URL. Plain http must stay on this machine, or be allowed. Raises UsageError."""
-    parts = urlsplit(text.strip())
-    host = parts.hostname or ""
-    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or "@" in parts.netloc:
-        raise UsageError(f"{text!r} is no collector; write https://host")
-    literal = address_of(host)
-    is_here = host == "localhost" or (literal is not None and literal.startswith(("127.", "::1")))
-    if parts.scheme == "http" and not is_here and not allow_http:
-        raise UsageError(f"{text}: http can be read and changed on the way; use https (or --insecure-http in a lab)")
-    return text.strip().rstrip("/")
-
-
-@asynccontextmanager
-async def http_client(ca_file: Path | None = None, proxy: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
-    """A client for collectors: verified TLS, no redirects, no cookies kept, no environment proxies by surprise."""
-    context = ssl.create_default_context(cafile=certifi.where())
-    try:
-        if ca_file is not None:
-            context.load_verify_locations(ca_file)
-        headers = {"user-agent": f"vantage-probe/{__version__}", "accept": "application/json"}
-        timeout = httpx.Timeout(60.0, connect=20.0, read=600.0)
-        client = httpx.AsyncClient(verify=context, proxy=proxy, headers=headers, timeout=timeout, trust_env=False)
-    except (OSError, ValueError, ImportError) as error:
-        raise UsageError(f"cannot set up the connection: {error}") from None
-    async with client:
-        yield client
 
 
 class Uploader:
@@ -87,16 +56,19 @@ class Uploader:
     ) -> None:
         self._client, self.url, self._key, self._tell, self._attempts = client, url, key, tell, attempts
 
-    async def send(self, path: Path, kind: Kind, name: str) -> Receipt:
-        """Upload a file until there is a receipt for it. Raises SendError; BundleError for a receipt that is none."""
+    async def send(self, path: Path, kind: Kind, name: str, bundle: str | None = None) -> Receipt:
+        """Upload a file until there is a receipt for it. `bundle` is the name that the receipt must give: the upload's
+        own, but for an envelope, of which only its maker knows what is inside ("": anything). Raises UnreachedError,
+        SendError, RefusedError; BundleError for a receipt that is none."""
+        expected = name if bundle is None else bundle
         failed, wait_s = 0, FIRST_WAIT_S
         while True:
             try:
-                return self._checked(await self._go_on(path, f"{self.url}/v1/{kind}/{name}"), name)
+                return self._checked(await self._go_on(path, f"{self.url}/v1/{kind}/{name}"), expected)
             except _Again as again:
                 failed = 1 if again.moved else failed + 1
                 if failed >= self._attempts:
-                    raise SendError(f"{self.url}: {again.because}; gave up after {failed} attempts") from None
+                    raise UnreachedError(f"{self.url}: {again.because}; gave up after {failed} attempts") from None
                 wait_s = FIRST_WAIT_S if again.moved else min(LONGEST_WAIT_S, wait_s * 2)
                 # A random part, so that everybody who was cut by one outage does not come back in one moment.
                 pause = max(again.wait_s, wait_s * random.uniform(0.5, 1.0))
@@ -105,7 +77,7 @@ class Uploader:
 
     def _checked(self, answer: bytes, name: str) -> Receipt:
         receipt = read_receipt(answer)
-        if receipt.bundle != name:
+        if name and receipt.bundle != name:
             raise BundleError(f"{self.url}: the receipt is for another upload")
         if self._key is not None and receipt.key != self._key:
             raise BundleError(f"{self.url}: the receipt is signed with another key than this collector's")

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from probe.model.errors import BundleError
 from probe.store.bundle import SUFFIX, chunks_of, file_digest, open_bundle
+from probe.store.envelope import decrypt, is_envelope, recipient_of
 from probe.store.foreign import DEFAULT_FOREIGN, ForeignLimits, is_database, read_foreign
 from probe.store.schema import SCHEMA_VERSION
 from probe.store.sqlite import Store, insert_statement
@@ -26,13 +28,12 @@ from probe.wire.bundle import (
     RECEIPT_FORMAT,
     Limits,
     Receipt,
-    public_hex,
     read_receipt,
     read_rows,
-    signed,
 )
 from probe.wire.codec import encode
 from probe.wire.facts import Row, canonical
+from probe.wire.signed import public_hex, signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,16 @@ class Intake:
         key: Ed25519PrivateKey,
         *,
         kept: Path | None = None,
+        identity: Path | None = None,
         limits: IntakeLimits = DEFAULT_INTAKE,
         now: Callable[[], str] = utc_now,
     ) -> None:
-        """`kept` is a folder for the bundles taken, as they came: whoever doubts a row can read who signed it."""
+        """`kept` is a folder for the bundles taken, as they were sealed: whoever doubts a row can read who signed it.
+        `identity` is the file of the secret key that opens envelopes, made when it is missing; without it none is
+        taken."""
         self.key, self.kept, self.limits, self._now = key, kept, limits, now
+        self.recipient = recipient_of(identity) if identity is not None else ""
+        self._identity, self._db = identity, db
         self._store = Store.open(db)
         # A receipt promises that the facts stay; NORMAL may lose the last transactions in a power cut.
         self._store.db.execute("PRAGMA synchronous = FULL")
@@ -83,7 +89,9 @@ class Intake:
         return read_receipt(found[0][0]) if found else None
 
     def take(self, path: Path) -> Receipt:
-        """Take a file in, bundle or database, whatever it turns out to be. Raises BundleError, StoreError."""
+        """Take a file in, bundle, envelope or database, whatever it turns out to be. Raises BundleError, StoreError."""
+        if is_envelope(path):
+            return self.take_envelope(path)
         return self.take_database(path) if is_database(path) else self.take_bundle(path)
 
     def take_bundle(self, path: Path, expected: str | None = None) -> Receipt:
@@ -97,6 +105,22 @@ class Intake:
         receipt = self._receipt_of(name) or self._add(name, rows, manifest.key)
         if self.kept is not None and path.parent != self.kept:
             _keep(path, self.kept / f"{name}{SUFFIX}")
+        return receipt
+
+    def take_envelope(self, path: Path, expected: str | None = None) -> Receipt:
+        """Open an envelope and take its bundle in. The envelope's name is the SHA-256 of the file; the receipt names
+        the bundle, and is found again under either name."""
+        name = file_digest(path)
+        if expected not in (None, name):
+            raise BundleError("the file is not the one that its digest says")
+        if self._identity is None:
+            raise BundleError("this collector opens no envelopes")
+        # Beside the database, where there is room and what is readable is readable already.
+        with TemporaryDirectory(prefix=".open-", dir=self._db.parent) as folder:
+            opened = Path(folder, "bundle")
+            decrypt(path, self._identity, opened, self.limits.bundle.packed)
+            receipt = self.take_bundle(opened)
+        self._store.write(insert_statement("receipt", ignore=True), [self._receipt_row(name, receipt)])
         return receipt
 
     def take_database(self, path: Path, expected: str | None = None) -> Receipt:
@@ -119,9 +143,11 @@ class Intake:
                 "taken": added.taken, "known": added.known, "quarantined": added.quarantined,
             }  # fmt: skip
             receipt = signed(Receipt, fields, self.key)
-            row = (name, public_hex(self.key), receipt.received_at, canonical(encode(receipt)))
-            self._store.write(insert_statement("receipt"), [row])
+            self._store.write(insert_statement("receipt"), [self._receipt_row(name, receipt)])
         return receipt
+
+    def _receipt_row(self, name: str, receipt: Receipt) -> tuple[str, str, str, str]:
+        return name, public_hex(self.key), receipt.received_at, canonical(encode(receipt))
 
     def close(self) -> None:
         """Close the database."""

@@ -1,15 +1,18 @@
 """The collector's door. Everything it answers is in this table, and none of it carries code, targets or settings:
 
     GET   /v1/key                     {"key": hex}: with which receipts are signed
+    GET   /v1/card                    the same and more, signed (probe.wire.card); without addresses
     HEAD  /v1/bundle/NAME             Upload-Offset: how many bytes are here (404: none yet; Upload-Complete: ?1: taken)
     PATCH /v1/bundle/NAME             bytes from Upload-Offset on, of Upload-Length in all; {"offset": n} or the receipt
     PUT   /v1/bundle/NAME             a whole small bundle in one request (`curl -T`); the receipt
     GET   /v1/bundle/NAME             the receipt again
+    .../v1/envelope/NAME              the same for a bundle that is encrypted to this collector
     .../v1/database/NAME              the same for a result database
 
-NAME is the bundle's content address, or the SHA-256 of the database file. 409: go on from the offset given; 413: too
-large; 422: malformed or hostile, forgotten; 429: too fast; 507: no room. Bytes are kept as they arrive: a cut request
-loses nothing of what came through. Who sends is known by address while its connection lasts, and is written nowhere.
+NAME is the bundle's content address, or the SHA-256 of the envelope's or database's file. 409: go on from the offset
+given; 413: too large; 422: malformed or hostile, forgotten; 429: too fast; 507: no room. Bytes are kept as they arrive:
+a cut request loses nothing of what came through. Who sends is known by address while its connection lasts, and is
+written nowhere.
 """
 
 from __future__ import annotations
@@ -26,8 +29,10 @@ from probe.collector.intake import Intake
 from probe.collector.spool import KINDS, BusyError, Kind, QuotaError, Spool, Upload
 from probe.model.errors import BundleError, ProbeError, RefusedError, StoreError, UsageError
 from probe.serve import App, ServeLimits
-from probe.wire.bundle import Receipt, public_hex
+from probe.wire.bundle import Receipt
+from probe.wire.card import CARD_FORMAT, Card
 from probe.wire.codec import encode
+from probe.wire.signed import public_hex, signed
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -72,8 +77,10 @@ class Door:
             return JSONResponse(encode(await self._take(kind, name, upload)))
 
     async def _take(self, kind: Kind, name: str, upload: Upload) -> Receipt:
-        work: Callable[[Path, str], Receipt]
-        work = self.intake.take_bundle if kind == "bundle" else self.intake.take_database
+        take = self.intake
+        work: Callable[[Path, str], Receipt] = {
+            "bundle": take.take_bundle, "envelope": take.take_envelope, "database": take.take_database,
+        }[kind]  # fmt: skip
         async with self.turn:
             try:
                 # Not abandoned when the client leaves: it will ask for the receipt again.
@@ -114,6 +121,9 @@ def collector_app(intake: Intake, spool: Spool) -> App:
     async def key(request: Request) -> Response:
         return JSONResponse({"key": public_hex(intake.key)})
 
+    async def card(request: Request) -> Response:
+        return JSONResponse(encode(card_of(intake)))
+
     async def upload(request: Request) -> Response:
         kind: Kind = request.path_params["kind"]
         name: str = request.path_params["name"]
@@ -133,8 +143,17 @@ def collector_app(intake: Intake, spool: Spool) -> App:
 
     methods = ["GET", "HEAD", "PUT", "PATCH"]
     return Starlette(
-        routes=[Route("/v1/key", key, methods=["GET"]), Route("/v1/{kind}/{name}", upload, methods=methods)]
+        routes=[
+            Route("/v1/key", key, methods=["GET"]),
+            Route("/v1/card", card, methods=["GET"]),
+            Route("/v1/{kind}/{name}", upload, methods=methods),
+        ]
     )
+
+
+def card_of(intake: Intake, urls: tuple[str, ...] = ()) -> Card:
+    """The collector's card, for those who reach it at `urls`."""
+    return signed(Card, {"card": CARD_FORMAT, "urls": urls, "recipient": intake.recipient}, intake.key)
 
 
 def _state(door: Door, kind: Kind, name: str) -> Response:

@@ -13,8 +13,8 @@ from typing import BinaryIO, Literal
 
 from probe.model.errors import RefusedError, UsageError
 
-Kind = Literal["bundle", "database"]
-KINDS: tuple[Kind, ...] = ("bundle", "database")
+Kind = Literal["bundle", "envelope", "database"]
+KINDS: tuple[Kind, ...] = ("bundle", "envelope", "database")
 _NAME = re.compile(r"[0-9a-f]{64}")
 # An upload that nobody went on with for this long is forgotten. Seconds.
 FORGET_S = 24 * 3600.0
@@ -59,7 +59,7 @@ class Spool:
 
     def most(self, kind: Kind) -> int:
         """The largest upload of a kind, bytes."""
-        return self.limits.bundle if kind == "bundle" else self.limits.database
+        return self.limits.database if kind == "database" else self.limits.bundle
 
     @contextmanager
     def hold(self, kind: Kind, name: str) -> Iterator[Upload]:

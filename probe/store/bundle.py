@@ -11,7 +11,6 @@ it is cut again, though more was measured meanwhile, and its upload can be resum
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import tempfile
 from collections import Counter
@@ -23,11 +22,12 @@ from typing import BinaryIO
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from probe import __version__
-from probe.model.errors import BundleError, StoreError
+from probe.model.errors import BundleError
 from probe.model.kinds import ControlAsk
 from probe.model.measurement import Measurement
 from probe.model.observation import Blob
 from probe.model.vantage import Run, Vantage
+from probe.store.files import whole_file
 from probe.store.schema import SCHEMA_VERSION
 from probe.store.sqlite import Store, insert_statement
 from probe.store.union import Added, add_rows, table_of
@@ -162,36 +162,22 @@ def seal_cut(store: Store, cut: Cut, key: Ed25519PrivateKey, scrub: Callable[[Ro
     """Write the bundle of a cut to `out` (mode 0600, whole or not at all). Raises StoreError when it cannot."""
     counts: Counter[str] = Counter()
     sha, newest = hashlib.sha256(), ""
-    part = out.with_name(out.name + ".part")
-    try:
-        with tempfile.TemporaryFile(dir=out.parent) as spool:
-            # The digest stands in the first line, so the facts are written down before it can be.
-            for row in rows_of(store, cut.measurements, scrub):
-                counts[table_of(row)] += 1
-                newest = max(newest, row.started_at) if isinstance(row, Measurement) else newest
-                line = fact_line(row).encode() + b"\n"
-                sha.update(line)
-                spool.write(line)
-            fields = {
-                "schema": SCHEMA_VERSION, "software": "vantage-probe", "version": __version__, "created_at": newest,
-                "counts": dict(sorted(counts.items())),
-            }  # fmt: skip
-            spool.seek(0)
-            _write(part, seal((line[:-1] for line in spool), fields, sha.hexdigest(), key))
-        os.replace(part, out)
-    except OSError as error:
-        raise StoreError(f"{out}: {error.strerror or error}") from None
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(out) as file, tempfile.TemporaryFile(dir=out.parent) as spool:
+        # The digest stands in the first line, so the facts are written down before it can be.
+        for row in rows_of(store, cut.measurements, scrub):
+            counts[table_of(row)] += 1
+            newest = max(newest, row.started_at) if isinstance(row, Measurement) else newest
+            line = fact_line(row).encode() + b"\n"
+            sha.update(line)
+            spool.write(line)
+        fields = {
+            "schema": SCHEMA_VERSION, "software": "vantage-probe", "version": __version__, "created_at": newest,
+            "counts": dict(sorted(counts.items())),
+        }  # fmt: skip
+        spool.seek(0)
+        file.writelines(seal((line[:-1] for line in spool), fields, sha.hexdigest(), key))
     manifest = manifest_for(fields, sha.hexdigest(), key)
     return Sealed(out, name_of(manifest), manifest, cut.measurements, out.stat().st_size)
-
-
-def _write(path: Path, pieces: Iterable[bytes]) -> None:
-    with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
-        file.writelines(pieces)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def acknowledge(store: Store, receipt: Receipt, collector: str, measurements: Iterable[str]) -> None:

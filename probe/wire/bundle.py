@@ -15,22 +15,21 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from probe.model.errors import BundleError
-from probe.wire.codec import CodecError, decode, encode
-from probe.wire.facts import FACT_ORDER, Row, canonical, load_object, parse_fact
+from probe.wire.codec import encode
+from probe.wire.facts import FACT_ORDER, Row, canonical, parse_fact
+from probe.wire.signed import check_signature, closed, signed
 
 BUNDLE_FORMAT = 1
 RECEIPT_FORMAT = 1
 MEDIA_TYPE = "application/vnd.vantage-probe.bundle"
 _GZIP = 31  # zlib's wbits for a gzip wrapper; its header then carries no time and no name
 _STEP = 65_536
-_HEX64 = re.compile(r"[0-9a-f]{64}")
-_HEX128 = re.compile(r"[0-9a-f]{128}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,34 +78,6 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
-Signed = TypeVar("Signed", Manifest, Receipt)
-
-
-# ---- keys and signatures ----
-
-
-def public_hex(key: Ed25519PrivateKey) -> str:
-    """The public half of a key, 64 hex digits."""
-    return key.public_key().public_bytes_raw().hex()
-
-
-def signed(cls: type[Signed], fields: Mapping[str, Any], key: Ed25519PrivateKey) -> Signed:
-    """A manifest or receipt with its key and signature filled in."""
-    body = {**fields, "key": public_hex(key)}
-    signature = key.sign(canonical(body).encode()).hex()
-    return cls(**body, signature=signature)
-
-
-def check_signature(value: Manifest | Receipt) -> None:
-    """Raises BundleError unless the key in `value` signed the rest of it."""
-    body = {name: item for name, item in encode(value).items() if name != "signature"}
-    if not _HEX64.fullmatch(value.key) or not _HEX128.fullmatch(value.signature):
-        raise BundleError("key or signature is malformed")
-    try:
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(value.key))
-        key.verify(bytes.fromhex(value.signature), canonical(body).encode())
-    except (InvalidSignature, ValueError):
-        raise BundleError("the signature does not fit") from None
 
 
 def name_of(manifest: Manifest) -> str:
@@ -179,9 +150,11 @@ def read_receipt(text: str | bytes) -> Receipt:
     """A receipt from JSON, its signature checked. Raises BundleError."""
     if len(text) > 10_000:
         raise BundleError("the receipt is too long")
-    receipt = _decoded(Receipt, text)
+    receipt = closed(Receipt, text)
     if receipt.receipt != RECEIPT_FORMAT:
         raise BundleError(f"receipt format {receipt.receipt} is not known here")
+    if not _DIGEST.fullmatch(receipt.bundle):
+        raise BundleError("the receipt is for no bundle")
     check_signature(receipt)
     return receipt
 
@@ -190,7 +163,7 @@ def _manifest(lines: Iterator[bytes]) -> Manifest:
     line = next(lines, b"")
     if len(line) > _STEP:
         raise BundleError("the manifest is too long")
-    manifest = _decoded(Manifest, line)
+    manifest = closed(Manifest, line)
     if manifest.bundle != BUNDLE_FORMAT:
         raise BundleError(f"bundle format {manifest.bundle} is not known here; a newer version may read it")
     known = set(FACT_ORDER.values())
@@ -198,18 +171,6 @@ def _manifest(lines: Iterator[bytes]) -> Manifest:
         raise BundleError("the manifest's counts are malformed")
     check_signature(manifest)
     return manifest
-
-
-def _decoded(cls: type[Signed], text: str | bytes) -> Signed:
-    value = load_object(text)
-    extra = set(value) - {name for name in cls.__dataclass_fields__}
-    if extra:
-        # The signature covers exactly the known fields; a field outside it would be anybody's.
-        raise BundleError(f"unknown fields: {', '.join(sorted(extra))[:80]}")
-    try:
-        return decode(cls, value)
-    except CodecError as error:
-        raise BundleError(str(error)) from None
 
 
 def _lines(chunks: Iterable[bytes], limits: Limits) -> Iterator[bytes]:

@@ -17,10 +17,11 @@ from probe.model.kinds import KINDS
 from probe.store.bundle import cuts, seal_cut
 from probe.store.scrub import Scrubber
 from probe.store.sqlite import Store
-from probe.wire.bundle import Receipt, signed
+from probe.wire.bundle import Receipt
 from probe.wire.codec import encode
 from probe.wire.facts import ObservationRow, detail_text, fact_line, parse_fact
 from probe.wire.jsonschema import schemas
+from probe.wire.signed import signed
 from tests.tools.schemas import FOLDER, stale
 from tests.unit.store.facts import fill, name, sitting
 from tests.unit.store.test_hostile_bundle import MEASUREMENT, OBSERVATION, RUN, VANTAGE

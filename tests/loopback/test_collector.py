@@ -3,50 +3,37 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from probe.app import upload
-from probe.app.send import Sender, seal_all
-from probe.app.upload import SendError, Uploader, collector_url, http_client
-from probe.collector.intake import DEFAULT_INTAKE, Intake, IntakeLimits
-from probe.collector.server import SERVE_LIMITS, collector_app
+from probe.app.pack import seal_all
+from probe.app.upload import SendError, Uploader
+from probe.app.way import Way, collector_url
+from probe.collector.intake import Intake, IntakeLimits
 from probe.collector.spool import FORGET_S, Spool, SpoolLimits
 from probe.model.errors import BundleError, ProbeError, RefusedError, UsageError
-from probe.serve import Bound, Listen, serve
+from probe.serve import Listen, serve
 from probe.store.bundle import Sealed, cuts, file_digest
 from probe.store.sqlite import Store
-from probe.wire.bundle import public_hex, read_receipt
+from probe.wire.bundle import read_receipt
+from probe.wire.signed import public_hex
+from tests.loopback.posting import FACTS, KEY, at_home, collecting, cutting, sending, started
 from tests.unit.store.attacks import ATTACKS
-from tests.unit.store.facts import contents, fill, measured, sitting
-
-ROOT = str(Path(upload.__file__).parents[2])
-KEY = Ed25519PrivateKey.from_private_bytes(b"c" * 32)
-ROOMY = SpoolLimits()
-FACTS = sitting(range(1, 20), note="".join(hashlib.sha256(bytes([n])).hexdigest() for n in range(40)))
+from tests.unit.store.facts import contents, fill, measured
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of its own, and no waiting between attempts."""
-    monkeypatch.setenv("PROBE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(upload, "FIRST_WAIT_S", 0.01)
-    monkeypatch.setattr(upload, "LONGEST_WAIT_S", 0.05)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return at_home(tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -62,58 +49,9 @@ def bundle(db: Path) -> Sealed:
         return seal_all(store, Path("x.vpb"))[0]
 
 
-@asynccontextmanager
-async def collecting(
-    home: Path, spool: SpoolLimits = ROOMY, intake: IntakeLimits = DEFAULT_INTAKE
-) -> AsyncIterator[Bound]:
-    with Intake(home / "c.db", KEY, kept=home / "kept", limits=intake) as taking:
-        app = collector_app(taking, Spool(home / "spool", spool, (home / "c.db", home / "kept")))
-        async with trio.open_nursery() as nursery:
-            yield await nursery.start(partial(serve, app, Listen("127.0.0.1", 0), SERVE_LIMITS))
-            nursery.cancel_scope.cancel()
-
-
-@asynccontextmanager
-async def cutting(target: Bound, limits: Callable[[int], int | None], hold: bool = False) -> AsyncIterator[str]:
-    """A relay that cuts its nth connection after `limits(n)` bytes from the client, or, with `hold`, falls silent then;
-    None: never."""
-    count = 0
-
-    async def relay(client: trio.SocketStream) -> None:
-        nonlocal count
-        left, count = limits(count), count + 1
-        async with await trio.open_tcp_stream(target.host, target.port) as server, trio.open_nursery() as nursery:
-
-            async def back() -> None:
-                try:
-                    async for data in server:
-                        await client.send_all(data)
-                except (trio.BrokenResourceError, trio.ClosedResourceError):
-                    pass
-
-            nursery.start_soon(back)
-            try:
-                async for data in client:
-                    piece = data if left is None else data[:left]
-                    await server.send_all(piece)
-                    if left is not None and (left := left - len(piece)) <= 0:
-                        if not hold:
-                            break
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                pass
-            client.socket.close()
-            nursery.cancel_scope.cancel()
-
-    async with trio.open_nursery() as nursery:
-        listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
-        nursery.start_soon(partial(trio.serve_listeners, relay, [listener]))
-        yield f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
-        nursery.cancel_scope.cancel()
-
-
 async def test_facts_travel_and_count_as_sent_once_acknowledged(home: Path, db: Path) -> None:
-    async with collecting(home) as bound, http_client() as client:
-        sender = Sender(client, (bound.url,))
+    async with collecting(home) as bound:
+        sender = sending(bound.url)
         (one,) = [d async for d in sender.send_database(db)]
         assert one.receipt.taken == len(FACTS) and one.receipt.key == public_hex(KEY)
         assert [d async for d in sender.send_database(db)] == []
@@ -125,10 +63,10 @@ async def test_facts_travel_and_count_as_sent_once_acknowledged(home: Path, db: 
 
 
 async def test_the_same_bundle_again_gives_the_same_receipt(home: Path, bundle: Sealed) -> None:
-    async with collecting(home) as bound, http_client() as client:
-        sender = Sender(client, (bound.url,))
-        first = await sender.send_bundle(bundle.path, None)
-        again = await sender.send_bundle(bundle.path, None)
+    async with collecting(home) as bound, Way().open() as client:
+        sender = sending(bound.url)
+        first = await sender.send_file(bundle.path, None)
+        again = await sender.send_file(bundle.path, None)
         put = await client.put(f"{bound.url}/v1/bundle/{bundle.name}", content=bundle.path.read_bytes())
     assert first.receipt == again.receipt == read_receipt(put.content)
 
@@ -144,23 +82,10 @@ async def test_an_upload_goes_on_wherever_it_was_cut(
         return made[-1]
 
     async with collecting(home) as bound:
-        async with cutting(bound, next_cut) as url, http_client() as client:
+        async with cutting(bound, next_cut) as url, Way().open() as client:
             receipt = await Uploader(client, url, attempts=1000).send(bundle.path, "bundle", bundle.name)
     assert receipt.taken == len(FACTS)
     assert len(made) > 30, "most requests were cut, each elsewhere"
-
-
-def started(*arguments: str) -> subprocess.Popen[bytes]:
-    """The program itself, in a process of its own."""
-    environ = {**os.environ, "PYTHONPATH": ROOT}
-    return subprocess.Popen([sys.executable, "-m", "probe", *arguments], env=environ, stderr=subprocess.DEVNULL)
-
-
-async def wait_arrived(spool: Path) -> None:
-    """Wait until some bytes of an upload are on the collector's disk."""
-    # Another process does it, so there is no event to wait for.
-    while not any(path.stat().st_size for path in list(spool.iterdir())):  # noqa: ASYNC110, ASYNC240
-        await trio.sleep(0.02)
 
 
 async def test_a_sender_killed_midway_is_gone_on_with(home: Path, db: Path) -> None:
@@ -173,21 +98,20 @@ async def test_a_sender_killed_midway_is_gone_on_with(home: Path, db: Path) -> N
             assert process.wait() == -signal.SIGKILL
         with Store.open(db) as store:
             assert store.query("SELECT count(*) FROM sent") == [(0,)]
-        async with http_client() as client:
-            assert [d.receipt.taken async for d in Sender(client, (bound.url,)).send_database(db)] == [len(FACTS)]
+        assert [d.receipt.taken async for d in sending(bound.url).send_database(db)] == [len(FACTS)]
     assert not any((home / "spool").iterdir())
 
 
 async def test_a_spoiled_beginning_is_begun_again(home: Path, bundle: Sealed) -> None:
     (home / "spool").mkdir()
     (home / "spool" / f"bundle-{bundle.name}").write_bytes(b"rubbish under our name")
-    async with collecting(home) as bound, http_client() as client:
+    async with collecting(home) as bound, Way().open() as client:
         assert (await Uploader(client, bound.url).send(bundle.path, "bundle", bundle.name)).taken == len(FACTS)
 
 
 async def test_a_result_database_itself_is_taken(home: Path, db: Path) -> None:
-    async with collecting(home) as bound, http_client() as client:
-        sender = Sender(client, (bound.url,))
+    async with collecting(home) as bound:
+        sender = sending(bound.url)
         assert (await sender.send_raw(db)).receipt.taken == len(FACTS)
         with Store.open(db) as store:
             assert cuts(store) == []
@@ -201,7 +125,7 @@ async def test_a_result_database_itself_is_taken(home: Path, db: Path) -> None:
 async def test_a_hostile_database_is_refused(what: str, home: Path, db: Path) -> None:
     ATTACKS[what](db)
     name = file_digest(db)
-    async with collecting(home) as bound, http_client() as client:
+    async with collecting(home) as bound, Way().open() as client:
         with pytest.raises(SendError, match="422"):
             await Uploader(client, bound.url).send(db, "database", name)
     assert not any(contents(home / "c.db").values())
@@ -209,14 +133,14 @@ async def test_a_hostile_database_is_refused(what: str, home: Path, db: Path) ->
 
 
 async def test_a_bundle_under_another_name_is_refused(home: Path, bundle: Sealed) -> None:
-    async with collecting(home) as bound, http_client() as client:
+    async with collecting(home) as bound, Way().open() as client:
         with pytest.raises(SendError, match="422"):
             await Uploader(client, bound.url).send(bundle.path, "bundle", "0" * 64)
     assert not any(contents(home / "c.db").values())
 
 
 async def test_odd_requests(home: Path, bundle: Sealed) -> None:
-    async with collecting(home) as bound, http_client() as client:
+    async with collecting(home) as bound, Way().open() as client:
         url = f"{bound.url}/v1/bundle/{bundle.name}"
         whole = {"upload-offset": "0", "upload-length": "9"}
         answers = [
@@ -238,36 +162,36 @@ async def test_odd_requests(home: Path, bundle: Sealed) -> None:
 
 
 async def test_no_room_is_said_and_loses_nothing(home: Path, db: Path) -> None:
-    async with collecting(home, SpoolLimits(quota=10)) as bound, http_client() as client:
+    async with collecting(home, SpoolLimits(quota=10)) as bound:
         with pytest.raises(RefusedError, match="quota"):
-            _ = [d async for d in Sender(client, (bound.url,)).send_database(db)]
+            _ = [d async for d in sending(bound.url).send_database(db)]
     with Store.open(db) as store:
         assert len(cuts(store)) == 1
 
 
 async def test_a_full_database_takes_all_or_nothing(home: Path, db: Path) -> None:
-    async with collecting(home, intake=IntakeLimits(database=110_000)) as bound, http_client() as client:
+    async with collecting(home, intake=IntakeLimits(database=110_000)) as bound:
         with pytest.raises(RefusedError, match="507"):
-            _ = [d async for d in Sender(client, (bound.url,)).send_database(db)]
+            _ = [d async for d in sending(bound.url).send_database(db)]
     assert not any(contents(home / "c.db").values())
-    async with collecting(home) as bound, http_client() as client:
-        assert [d.receipt.taken async for d in Sender(client, (bound.url,)).send_database(db)] == [len(FACTS)]
+    async with collecting(home) as bound:
+        assert [d.receipt.taken async for d in sending(bound.url).send_database(db)] == [len(FACTS)]
 
 
 async def test_another_collector_takes_what_the_first_cannot(home: Path, db: Path) -> None:
     told: list[str] = []
-    async with collecting(home) as bound, http_client() as client:
-        sender = Sender(client, ("http://127.0.0.1:9", bound.url), tell=told.append)
+    async with collecting(home) as bound:
+        sender = sending("http://127.0.0.1:9", bound.url, tell=told.append)
         (one,) = [d async for d in sender.send_database(db)]
     assert one.collector == bound.url
     assert any("gave up" in line for line in told)
 
 
 async def test_a_receipt_by_another_key_is_no_receipt(home: Path, db: Path, bundle: Sealed) -> None:
-    async with collecting(home) as bound, http_client() as client:
+    async with collecting(home) as bound, Way().open() as client:
         with pytest.raises(BundleError, match="another key"):
             await Uploader(client, bound.url, key="0" * 64).send(bundle.path, "bundle", bundle.name)
-        sender = Sender(client, (bound.url,), pin="0" * 64)
+        sender = sending(bound.url, pin="0" * 64)
         with pytest.raises(BundleError):
             _ = [d async for d in sender.send_database(db)]
     with Store.open(db) as store:
@@ -282,10 +206,10 @@ async def liar(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def test_a_collector_that_lies_acknowledges_nothing(db: Path) -> None:
-    async with trio.open_nursery() as nursery, http_client() as client:
+    async with trio.open_nursery() as nursery:
         bound = await nursery.start(partial(serve, liar, Listen("127.0.0.1", 0)))
         with pytest.raises(BundleError):
-            _ = [d async for d in Sender(client, (bound.url,)).send_database(db)]
+            _ = [d async for d in sending(bound.url).send_database(db)]
         nursery.cancel_scope.cancel()
     with Store.open(db) as store:
         assert len(cuts(store)) == 1
@@ -300,8 +224,8 @@ def collected_bytes(home: Path) -> int:
 
 
 async def test_no_address_of_a_sender_is_kept(home: Path, db: Path) -> None:
-    async with collecting(home) as bound, http_client() as client:
-        _ = [d async for d in Sender(client, (bound.url,)).send_database(db)]
+    async with collecting(home) as bound:
+        _ = [d async for d in sending(bound.url).send_database(db)]
     assert collected_bytes(home) > 10_000
 
 

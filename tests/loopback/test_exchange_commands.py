@@ -9,7 +9,9 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from probe.cli.exchange import bundle, collector, facts, merge, receipts, send
+from probe.cli.collector import collector
+from probe.cli.exchange import facts, merge
+from probe.cli.send import bundle, receipts, send
 from probe.model.errors import BundleError, StoreError, UsageError
 from tests.unit.store.attacks import ATTACKS
 from tests.unit.store.facts import contents, fill, sitting

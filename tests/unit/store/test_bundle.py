@@ -18,8 +18,9 @@ from probe.store.bundle import acknowledge, cuts, open_bundle, seal_cut, take_bu
 from probe.store.keys import signing_key
 from probe.store.scrub import MARK, Scrubber
 from probe.store.sqlite import Store
-from probe.wire.bundle import Receipt, read_rows, signed
+from probe.wire.bundle import Receipt, read_rows
 from probe.wire.facts import FACT_ORDER, ObservationRow
+from probe.wire.signed import signed
 from tests.unit.store.facts import contents, fill, measured, name, sitting
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
