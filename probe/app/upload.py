@@ -35,11 +35,11 @@ class UnreachedError(SendError):
 
 
 class _Again(Exception):
-    """Not now. `moved`: the upload came forward meanwhile; `wait_s`: what the collector asked for."""
+    """Not now. `offset`: what the collector was known to have; `wait_s`: what it asked for."""
 
-    def __init__(self, because: str, moved: bool = False, wait_s: float = 0.0) -> None:
+    def __init__(self, because: str, offset: int = 0, wait_s: float = 0.0) -> None:
         super().__init__(because)
-        self.because, self.moved, self.wait_s = because, moved, wait_s
+        self.because, self.offset, self.wait_s = because, offset, wait_s
 
 
 class Uploader:
@@ -61,15 +61,17 @@ class Uploader:
         own, but for an envelope, of which only its maker knows what is inside ("": anything). Raises UnreachedError,
         SendError, RefusedError; BundleError for a receipt that is none."""
         expected = name if bundle is None else bundle
-        failed, wait_s = 0, FIRST_WAIT_S
+        failed, furthest, wait_s = 0, 0, FIRST_WAIT_S
         while True:
             try:
                 return self._checked(await self._go_on(path, f"{self.url}/v1/{kind}/{name}"), expected)
             except _Again as again:
-                failed = 1 if again.moved else failed + 1
+                # A request that was cut brought some bytes, too: the next one is told how many.
+                moved, furthest = again.offset > furthest, max(again.offset, furthest)
+                failed = 1 if moved else failed + 1
                 if failed >= self._attempts:
                     raise UnreachedError(f"{self.url}: {again.because}; gave up after {failed} attempts") from None
-                wait_s = FIRST_WAIT_S if again.moved else min(LONGEST_WAIT_S, wait_s * 2)
+                wait_s = FIRST_WAIT_S if moved else min(LONGEST_WAIT_S, wait_s * 2)
                 # A random part, so that everybody who was cut by one outage does not come back in one moment.
                 pause = max(again.wait_s, wait_s * random.uniform(0.5, 1.0))
                 self._tell(f"{self.url}: {again.because}; again in {pause:.0f} s")
@@ -97,7 +99,7 @@ class Uploader:
             try:
                 status, headers, answer = await self._ask("PATCH", url, piece, given)
             except _Again as again:
-                raise _Again(again.because, offset > start, again.wait_s) from None
+                raise _Again(again.because, offset, again.wait_s) from None
             if status == 200:
                 return answer
             if status == 202 and _offset(headers) > offset:
@@ -107,7 +109,7 @@ class Uploader:
                 # What lay there under our name was not ours: begin again, once.
                 offset = start = 0
             elif status in (202, 409):
-                raise _Again("the collector was elsewhere in the upload", offset > start)
+                raise _Again("the collector was elsewhere in the upload", offset)
             else:
                 raise _problem(self.url, status, headers, answer)
 

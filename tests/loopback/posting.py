@@ -6,8 +6,8 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -62,7 +62,12 @@ async def cutting(target: Bound, limits: Callable[[int], int | None], hold: bool
     async def relay(client: trio.SocketStream) -> None:
         nonlocal count
         left, count = limits(count), count + 1
-        async with await trio.open_tcp_stream(target.host, target.port) as server, trio.open_nursery() as nursery:
+        try:
+            server = await trio.open_tcp_stream(target.host, target.port)
+        except OSError:
+            client.socket.close()
+            return
+        async with server, trio.open_nursery() as nursery:
 
             async def back() -> None:
                 try:
@@ -70,6 +75,9 @@ async def cutting(target: Bound, limits: Callable[[int], int | None], hold: bool
                         await client.send_all(data)
                 except (trio.BrokenResourceError, trio.ClosedResourceError):
                     pass
+                # A collector that is gone is gone for its client, too, however the relay holds.
+                client.socket.close()
+                nursery.cancel_scope.cancel()
 
             nursery.start_soon(back)
             try:
@@ -96,14 +104,44 @@ def sending(*urls: str, pin: str = "", tell: Callable[[str], None] = lambda line
     return Sender(Way(), tuple(Collector((url,), pin) for url in urls), Outbox(Path("outbox")), tell)
 
 
-def started(*arguments: str) -> subprocess.Popen[bytes]:
-    """The program itself, in a process of its own."""
+@contextmanager
+def started(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The program itself, in a process of its own that is gone afterwards."""
     environ = {**os.environ, "PYTHONPATH": ROOT}
-    return subprocess.Popen([sys.executable, "-m", "probe", *arguments], env=environ, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", "probe", *arguments], env=environ, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 async def wait_arrived(spool: Path) -> None:
     """Wait until some bytes of an upload are on the collector's disk."""
     # Another process does it, so there is no event to wait for.
-    while not any(path.stat().st_size for path in list(spool.iterdir())):  # noqa: ASYNC110, ASYNC240
+    while not spool.exists() or not any(path.stat().st_size for path in list(spool.iterdir())):  # noqa: ASYNC110, ASYNC240
         await trio.sleep(0.02)
+
+
+@asynccontextmanager
+async def recording(target: Bound, seen: list[bytes]) -> AsyncIterator[str]:
+    """A relay that keeps what clients say."""
+
+    async def relay(client: trio.SocketStream) -> None:
+        async with await trio.open_tcp_stream(target.host, target.port) as server, trio.open_nursery() as nursery:
+
+            async def back() -> None:
+                async for data in server:
+                    await client.send_all(data)
+
+            nursery.start_soon(back)
+            async for data in client:
+                seen.append(bytes(data))
+                await server.send_all(data)
+            nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
+        nursery.start_soon(partial(trio.serve_listeners, relay, [listener]))
+        yield f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        nursery.cancel_scope.cancel()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import signal
 import sqlite3
 from contextlib import closing
 from functools import partial
@@ -25,7 +24,7 @@ from probe.store.bundle import Sealed, cuts, file_digest
 from probe.store.sqlite import Store
 from probe.wire.bundle import read_receipt
 from probe.wire.signed import public_hex
-from tests.loopback.posting import FACTS, KEY, at_home, collecting, cutting, sending, started
+from tests.loopback.posting import FACTS, KEY, at_home, collecting, cutting, sending, started, wait_arrived
 from tests.unit.store.attacks import ATTACKS
 from tests.unit.store.facts import contents, fill, measured
 
@@ -91,11 +90,8 @@ async def test_an_upload_goes_on_wherever_it_was_cut(
 async def test_a_sender_killed_midway_is_gone_on_with(home: Path, db: Path) -> None:
     async with collecting(home) as bound:
         async with cutting(bound, lambda n: 2500 if n == 0 else None, hold=True) as url:
-            process = started("send", str(db), "--to", url)
-            with trio.fail_after(20):
+            with started("send", str(db), "--to", url), trio.fail_after(20):
                 await wait_arrived(home / "spool")
-            process.kill()
-            assert process.wait() == -signal.SIGKILL
         with Store.open(db) as store:
             assert store.query("SELECT count(*) FROM sent") == [(0,)]
         assert [d.receipt.taken async for d in sending(bound.url).send_database(db)] == [len(FACTS)]
