@@ -16,6 +16,7 @@ from probe.model.kinds import KINDS
 from probe.model.measurement import Measurement
 from probe.model.vantage import Run, Vantage
 from probe.wire.bundle import BUNDLE_FORMAT, RECEIPT_FORMAT, Manifest, Receipt
+from probe.wire.card import CARD_FORMAT, URLS_MAX, Card
 from probe.wire.codec import MAX_INT, MAX_ITEMS, MAX_TEXT
 from probe.wire.facts import FACT_ORDER, MAX_BLOB, ObservationRow
 
@@ -174,6 +175,19 @@ def _closed(schema: Schema) -> Schema:
     return {**inner, "additionalProperties": False} if schema.get("type") == "object" else inner
 
 
+def card_schema() -> Schema:
+    """What a collector's owner hands out. Closed: the signature covers every field."""
+    urls = {"type": "array", "items": {"type": "string", "pattern": "^https?://"}, "maxItems": URLS_MAX}
+    tighter: dict[str, Schema] = {
+        "card": {"const": CARD_FORMAT},
+        "urls": urls,
+        "recipient": {"type": "string", "pattern": "^(age1[02-9ac-hj-np-z]{3,100})?$"},
+        **_signature_fields(),
+    }
+    body = {**schema_of(Card, tighter), "additionalProperties": False}
+    return document("collector-card:1", "A collector's card, as it is handed out", body)
+
+
 def _signature_fields() -> dict[str, Schema]:
     return {"key": SHA256, "signature": {"type": "string", "pattern": "^[0-9a-f]{128}$"}}
 
@@ -185,4 +199,5 @@ def schemas() -> dict[str, Schema]:
         "bundle-manifest.schema.json": manifest_schema(),
         "receipt.schema.json": receipt_schema(),
         "campaign.schema.json": campaign_schema(),
+        "collector-card.schema.json": card_schema(),
     }

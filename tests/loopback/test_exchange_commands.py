@@ -74,6 +74,42 @@ def test_collector_import_takes_the_good_and_names_the_bad(tmp_path: Path) -> No
     assert (tmp_path / "in" / "collector.db").exists()
 
 
+def test_by_hand_there_and_the_receipt_back(tmp_path: Path) -> None:
+    run(collector, "key", "--db", "in", "--url", "https://collector.example", "-o", "card.json")
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert json.loads(run(collector, "key", "--db", "in", "--json").stdout)["key"] == card["key"]
+    made = json.loads(run(bundle, "--to", "card.json", "-o", "x.vpb.age", "--json").stdout)
+    assert made["recipient"] == card["recipient"] and b"age-encryption" in (tmp_path / "x.vpb.age").read_bytes()[:20]
+    assert json.loads(run(receipts, "--pending", "--json").stdout)["measurements"] == 4
+    (tmp_path / "back").mkdir()
+    taken = json.loads(run(collector, "import", "--db", "in", "--receipts", "back", "--json", "x.vpb.age").stdout)
+    assert (taken["taken"], taken["bundle"]) == (28, made["bundle"])
+    (back,) = (tmp_path / "back").iterdir()
+    assert isinstance(run(receipts, "--add", str(back)).exception, UsageError), "whose receipt is it?"
+    assert isinstance(run(receipts, "--add", str(back), "--key", "0" * 64).exception, BundleError)
+    run(receipts, "--add", str(back), "--key", card["key"])
+    assert run(receipts, "--pending").stdout == ""
+    assert json.loads(run(receipts, "--json").stdout)["measurements"] == 4
+
+
+def test_a_bundle_is_encrypted_for_whom_one_says(tmp_path: Path) -> None:
+    for wrong in ("age1nonsense", "missing.json", "results.db"):
+        done = run(bundle, "--to", wrong, "-o", "x.vpb.age")
+        assert isinstance(done.exception, UsageError | BundleError) and not (tmp_path / "x.vpb.age").exists()
+
+
+@pytest.mark.parametrize(
+    "proxy", ["nonsense", "ftp://127.0.0.1:1", "socks4://127.0.0.1:1", "socks5h://", "http://a:99999"]
+)
+def test_what_is_no_proxy(proxy: str) -> None:
+    assert isinstance(run(send, "--to", "https://c.example", "--proxy", proxy).exception, UsageError)
+
+
+def test_an_onion_is_not_looked_up() -> None:
+    done = run(send, "--to", "http://abcdefabcdef.onion")
+    assert isinstance(done.exception, UsageError) and "tor" in str(done.exception)
+
+
 def test_receipts_of_a_database_that_has_sent_nothing() -> None:
     done = run(receipts)
     assert (done.exit_code, done.stdout) == (0, "")
