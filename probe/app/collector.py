@@ -4,6 +4,8 @@ DIR/collector.db   the union of everything taken in
 DIR/bundles/       the bundles themselves, as they came (unless told not to keep them)
 DIR/spool/         uploads on their way in
 DIR/key.pem        the key that signs receipts
+DIR/issuer.pem     the key that signs invited people's tokens, and
+DIR/invites.db     which invitations there are (both from the first invitation on)
 DIR/age.txt        the key that opens envelopes, where the extra `encrypt` is installed
 """
 
@@ -15,6 +17,7 @@ from pathlib import Path
 
 from probe.app.way import collector_url
 from probe.collector.intake import Intake, IntakeLimits
+from probe.collector.invitations import Invitations
 from probe.collector.server import SERVE_LIMITS, card_of, collector_app
 from probe.collector.spool import Spool, SpoolLimits
 from probe.model.errors import StoreError
@@ -56,7 +59,10 @@ def open_intake(wish: Wish) -> Intake:
         key = signing_key(wish.beside / "key.pem")
         kept = wish.beside / "bundles" if wish.keep else None
         identity = wish.beside / "age.txt" if can_encrypt() else None
-        return Intake(wish.db, key, kept=kept, identity=identity, limits=IntakeLimits(database=wish.quota))
+        return Intake(
+            wish.db, key, kept=kept, identity=identity, invitations=Invitations(wish.beside),
+            limits=IntakeLimits(database=wish.quota),
+        )  # fmt: skip
     except OSError as error:
         raise StoreError(f"{wish.place}: {error.strerror or error}") from None
 
@@ -70,8 +76,18 @@ def card_for(wish: Wish, urls: tuple[str, ...]) -> Card:
         return card_of(intake, checked)
 
 
+def invite(wish: Wish, count: int, networks: int) -> tuple[list[str], int, int]:
+    """New invitation codes, and how many tokens all invitations allow and gave out. Raises StoreError."""
+    try:
+        wish.beside.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreError(f"{wish.beside}: {error.strerror or error}") from None
+    invitations = Invitations(wish.beside)
+    return invitations.invite(count, networks), *invitations.counts()
+
+
 def write_text(path: Path, text: str) -> None:
-    """One line of text as a file, whole or not at all. Raises StoreError."""
+    """Text and a newline as a file, whole or not at all. Raises StoreError."""
     with whole_file(path) as file:
         file.write(text.encode() + b"\n")
 

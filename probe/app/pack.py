@@ -7,12 +7,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from probe.app.home import home_dir
+from probe.app.invite import default_wallet
 from probe.app.own import local_scrubber
 from probe.store.bundle import SUFFIX, Cut, Sealed, cuts, file_size, seal_cut
 from probe.store.envelope import SUFFIX as AGE
 from probe.store.envelope import encrypt
 from probe.store.keys import signing_key
 from probe.store.sqlite import Store
+from probe.wire.signed import public_hex
 
 
 def key_of_vantage(vantage_id: str) -> Path:
@@ -21,8 +23,10 @@ def key_of_vantage(vantage_id: str) -> Path:
 
 
 def seal(store: Store, cut: Cut, path: Path) -> Sealed:
-    """One bundle file of a cut, signed with its vantage point's key."""
-    return seal_cut(store, cut, signing_key(key_of_vantage(cut.vantage_id)), local_scrubber(), path)
+    """One bundle file of a cut, signed with its vantage point's key; with a voucher, if there is a token."""
+    key = signing_key(key_of_vantage(cut.vantage_id))
+    voucher = default_wallet().voucher_for(public_hex(key))
+    return seal_cut(store, cut, key, local_scrubber(), path, voucher)
 
 
 def seal_all(store: Store, out: Path | None, *, everything: bool = False, recipient: str = "") -> list[Sealed]:

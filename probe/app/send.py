@@ -21,8 +21,8 @@ from probe.app import upload
 from probe.app.home import home_dir
 from probe.app.outbox import Outbox
 from probe.app.pack import seal
-from probe.app.upload import Kind, SendError, UnreachedError, Uploader
-from probe.app.way import Way
+from probe.app.upload import Kind, Uploader
+from probe.app.way import SendError, UnreachedError, Way
 from probe.model.collector import Collector
 from probe.model.errors import BundleError, ProbeError, RefusedError, StoreError, UsageError
 from probe.model.measurement import Measurement

@@ -15,6 +15,7 @@ from typing import Literal
 import httpx
 import trio
 
+from probe.app.way import SendError, UnreachedError, exchange
 from probe.model.errors import BundleError, ProbeError, RefusedError
 from probe.wire.bundle import Receipt, read_receipt
 
@@ -22,16 +23,7 @@ from probe.wire.bundle import Receipt, read_receipt
 PIECE = 256 * 1024
 ATTEMPTS = 6
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
-_ANSWER_MAX = 65_536
 Kind = Literal["bundle", "envelope", "database"]
-
-
-class SendError(ProbeError):
-    """One collector could not be given the upload; another may."""
-
-
-class UnreachedError(SendError):
-    """It did not come through for now; later it may."""
 
 
 class _Again(Exception):
@@ -117,19 +109,14 @@ class Uploader:
         self, method: str, url: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> tuple[int, httpx.Headers, bytes]:
         try:
-            async with self._client.stream(method, url, content=body or None, headers=headers) as response:
-                answer = b""
-                async for chunk in response.aiter_raw():
-                    answer += chunk
-                    if len(answer) > _ANSWER_MAX:
-                        raise SendError(f"{self.url}: the answer is no collector's (too long)")
+            status, given, answer = await exchange(self._client, method, url, body, headers)
         except httpx.TransportError as error:
             raise _Again(f"{type(error).__name__} {error}".strip()) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise SendError(f"{self.url}: {error}") from None
-        if response.status_code in (429, 503, 500, 502, 504):
-            raise _Again(f"answered {response.status_code}", wait_s=_retry_after(response.headers))
-        return response.status_code, response.headers, answer
+        if status in (429, 503, 500, 502, 504):
+            raise _Again(f"answered {status}", wait_s=_retry_after(given))
+        return status, given, answer
 
 
 def _piece(path: Path, offset: int) -> tuple[bytes, int]:

@@ -19,7 +19,7 @@ import trio
 
 from probe import __version__
 from probe.model.collector import Collector
-from probe.model.errors import UsageError
+from probe.model.errors import ProbeError, UsageError
 from probe.model.target import address_of
 from probe.net.socks import Socks, SocksTransport
 from probe.store.envelope import check_recipient
@@ -29,6 +29,15 @@ from probe.wire.card import CARD_MAX, read_card
 TOR_PORTS = (9050, 9150)
 # The longest name that DNS has (RFC 1035, section 3.1, as text).
 _NAME_MAX = 253
+_ANSWER_MAX = 65_536
+
+
+class SendError(ProbeError):
+    """One collector could not be given something; another may."""
+
+
+class UnreachedError(SendError):
+    """It did not come through for now; later it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,19 @@ class Way:
         timeout = httpx.Timeout(60.0, connect=20.0, read=600.0)
         async with httpx.AsyncClient(transport=transport, headers=headers, timeout=timeout, trust_env=False) as client:
             yield client
+
+
+async def exchange(
+    client: httpx.AsyncClient, method: str, url: str, body: bytes = b"", headers: dict[str, str] | None = None
+) -> tuple[int, httpx.Headers, bytes]:
+    """One request and its answer, which is a small one or none of a collector's. Raises httpx.HTTPError, SendError."""
+    answer = b""
+    async with client.stream(method, url, content=body or None, headers=headers) as response:
+        async for chunk in response.aiter_raw():
+            answer += chunk
+            if len(answer) > _ANSWER_MAX:
+                raise SendError(f"{url}: the answer is no collector's (too long)")
+    return response.status_code, response.headers, answer
 
 
 async def _transport(proxy: str, context: ssl.SSLContext) -> httpx.AsyncHTTPTransport:

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 import trio
 
-from probe.app.collector import Wish, card_for, open_intake, serve_collector, write_text
+from probe.app.collector import Wish, card_for, invite, open_intake, serve_collector, write_text
 from probe.app.home import home_dir
+from probe.collector.invitations import NETWORKS_MOST
 from probe.model.errors import BundleError, ProbeError, UsageError
 from probe.serve import Bound, Tls, parse_listen
 from probe.wire.codec import encode
@@ -94,6 +95,38 @@ def key_(wish: Wish, place: Path | None, urls: tuple[str, ...], out: Path | None
     click.echo(text if as_json else "\n".join(lines))
     if not card.recipient:
         click.echo("To take encrypted bundles: pip install 'vantage-probe[encrypt]'", err=True)
+
+
+@collector.command("invite")
+@_DB
+@click.option("-n", "count", type=click.IntRange(1, 10_000), default=1, show_default=True, help="How many people.")
+@click.option(
+    "--networks",
+    type=click.IntRange(1, NETWORKS_MOST),
+    default=1,
+    show_default=True,
+    help="For how many of their networks each person may vouch.",
+)
+@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write them there.")
+@click.pass_obj
+def invite_(wish: Wish, place: Path | None, count: int, networks: int, out: Path | None) -> None:
+    """Make invitations, one a line: give each to one person that you know, by a way that you trust.
+
+    Anybody can make keys, so a hundred keys may be one person. Whoever holds an invitation can show that somebody
+    invited stands behind a key, and nobody, you included, can tell from that who it is. Facts of other keys are kept,
+    and shown apart.
+
+    \b
+    Examples:
+      probe collector invite -n 20 -o invitations.txt
+      probe collector invite -n 5 --networks 2        people who measure at home and by mobile
+    """
+    codes, allowed, used = invite(replace(wish, place=place or wish.place), count, networks)
+    click.echo(f"In all {allowed} tokens can be asked for; {used} were.", err=True)
+    if out is not None:
+        write_text(out, "\n".join(codes))
+    else:
+        click.echo("\n".join(codes))
 
 
 @collector.command("import")

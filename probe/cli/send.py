@@ -11,6 +11,7 @@ import click
 import trio
 
 from probe.app.home import default_db
+from probe.app.invite import Redeemer, default_wallet
 from probe.app.own import local_scrubber
 from probe.app.pack import seal_all
 from probe.app.send import Delivered, Sender, default_outbox, hand_in, pending
@@ -25,6 +26,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUT = click.Path(dir_okay=False, path_type=Path)
 _DB = click.option("--db", type=_FILE, metavar="FILE", help="Database (default: the one that `probe run` writes).")
 _JSON = click.option("--json", "as_json", is_flag=True, help="JSON lines on stdout.")
+
+
+_VOUCHED = {
+    "accepted": "yes", "unknown": "no, this collector invited nobody that it knows of", "invalid": "no, malformed",
+    "spent": "no, the token serves another network already",
+}  # fmt: skip
 
 
 def _say(line: str) -> None:
@@ -97,6 +104,7 @@ def _sealed_text(one: Sealed, recipient: str) -> str:
     "--to", "to", multiple=True, required=True, metavar="URL|CARD", help="A collector. Repeatable: tried in turn."
 )
 @click.option("--db", type=_FILE, metavar="FILE", help="Where the receipt of a BUNDLE is kept.")
+@click.option("--invite", "invitation", metavar="CODE", help="Turn an invitation into tokens; send nothing else.")
 @click.option("--queue", is_flag=True, help="Only what is due, one vantage point at a time. For timers.")
 @click.option("--raw", is_flag=True, help="Send the database file as it is, instead of a scrubbed bundle.")
 @click.option("--key", "pin", metavar="HEX", help="Public key that the receipt must be signed with.")
@@ -108,6 +116,7 @@ def send(
     source: Path | None,
     to: tuple[str, ...],
     db: Path | None,
+    invitation: str | None,
     queue: bool,
     raw: bool,
     pin: str | None,
@@ -123,6 +132,8 @@ def send(
     this machine's address: --proxy tor hides it from both. The proxy looks up the collector's name; nobody else does.
 
     A card is the file that a collector's owner hands out: its addresses, and the keys to check and to encrypt with.
+    With --invite the code that an organiser gave you becomes a token, once, without anybody learning which one it is.
+    From then on your facts are vouched for. Send them later rather than at once, so that the time does not tell.
 
     \b
     Examples:
@@ -130,11 +141,16 @@ def send(
       probe send --to collector.json --proxy tor
       probe send --to https://one.example --to https://two.example --proxy socks5h://127.0.0.1:1080
       probe send today.vpb.age --to https://collector.example
+      probe send --invite invite1-... --to collector.json --proxy tor
       probe send --queue --to collector.json       from a timer: what is due, and politely
     """
     path = source or default_db()
     way = Way(check_proxy(proxy) if proxy else "", ca_file)
     collectors = collectors_of(to, pin or "", allow_http=insecure_http, proxy=way.proxy)
+    if invitation:
+        count = trio.run(Redeemer(way, collectors, default_wallet()).redeem, invitation)
+        click.echo(json.dumps({"tokens": count}) if as_json else _REDEEMED.format(count))
+        return
     sender = Sender(way, collectors, default_outbox(), _say)
 
     async def go() -> int:
@@ -157,14 +173,20 @@ def send(
         _say("Nothing is due." if queue else "Nothing to send: every finished measurement has been acknowledged.")
 
 
+_REDEEMED = """{} tokens. Your facts are vouched for from now on, and nobody can tell from that who you are.
+Do not send in the same hour, nor by the same way if there is another: time and address would tell."""
+
+
 def _told(one: Delivered, as_json: bool) -> None:
     r = one.receipt
     value = {
         "bundle": r.bundle, "collector": one.collector, "received_at": r.received_at, "taken": r.taken,
-        "known": r.known, "quarantined": r.quarantined, "bytes": one.size, "measurements": one.measurements,
+        "known": r.known, "quarantined": r.quarantined, "bytes": one.size,
+        "measurements": one.measurements, "voucher": r.voucher or None,
     }  # fmt: skip
     what = "an envelope" if one.measurements is None else f"{one.measurements} measurements"
     text = f"{one.collector}: {what} in {one.size:,} bytes; {r.taken} facts new there"
+    text += f"; vouched for: {_VOUCHED[r.voucher]}" if r.voucher else ""
     text += f", {r.known} known" * bool(r.known) + f", {r.quarantined} contradicted" * bool(r.quarantined)
     click.echo(json.dumps(value) if as_json else f"{text}; receipt {r.bundle[:16]}")
 

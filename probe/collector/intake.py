@@ -16,24 +16,29 @@ from typing import cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from probe.collector.invitations import Invitations
 from probe.model.errors import BundleError
 from probe.store.bundle import SUFFIX, chunks_of, file_digest, open_bundle
 from probe.store.envelope import decrypt, is_envelope, recipient_of
 from probe.store.foreign import DEFAULT_FOREIGN, ForeignLimits, is_database, read_foreign
-from probe.store.schema import SCHEMA_VERSION
+from probe.store.ledger import Vouched, values_of_ledger
+from probe.store.schema import FACT_VERSION
 from probe.store.sqlite import Store, insert_statement
 from probe.store.union import add_rows
 from probe.wire.bundle import (
     DEFAULT_LIMITS,
     RECEIPT_FORMAT,
     Limits,
+    Manifest,
     Receipt,
+    VoucherWord,
     read_receipt,
     read_rows,
 )
 from probe.wire.codec import encode
 from probe.wire.facts import Row, canonical
 from probe.wire.signed import public_hex, signed
+from probe.wire.voucher import check_voucher
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +68,16 @@ class Intake:
         *,
         kept: Path | None = None,
         identity: Path | None = None,
+        invitations: Invitations | None = None,
         limits: IntakeLimits = DEFAULT_INTAKE,
         now: Callable[[], str] = utc_now,
     ) -> None:
         """`kept` is a folder for the bundles taken, as they were sealed: whoever doubts a row can read who signed it.
         `identity` is the file of the secret key that opens envelopes, made when it is missing; without it none is
-        taken."""
+        taken. Without `invitations` no issuer is known here."""
         self.key, self.kept, self.limits, self._now = key, kept, limits, now
         self.recipient = recipient_of(identity) if identity is not None else ""
-        self._identity, self._db = identity, db
+        self.invitations, self._identity, self._db = invitations, identity, db
         self._store = Store.open(db)
         # A receipt promises that the facts stay; NORMAL may lose the last transactions in a power cut.
         self._store.db.execute("PRAGMA synchronous = FULL")
@@ -99,10 +105,10 @@ class Intake:
         name, manifest = open_bundle(path, self.limits.bundle)
         if expected not in (None, name):
             raise BundleError("the bundle is not the one that its name says")
-        if manifest.schema > SCHEMA_VERSION:
-            raise BundleError(f"schema {manifest.schema} is newer than this collector knows ({SCHEMA_VERSION})")
+        if manifest.schema > FACT_VERSION:
+            raise BundleError(f"schema {manifest.schema} is newer than this collector knows ({FACT_VERSION})")
         rows = read_rows(chunks_of(path), self.limits.bundle)
-        receipt = self._receipt_of(name) or self._add(name, rows, manifest.key)
+        receipt = self._receipt_of(name) or self._add(name, rows, manifest)
         if self.kept is not None and path.parent != self.kept:
             _keep(path, self.kept / f"{name}{SUFFIX}")
         return receipt
@@ -129,22 +135,48 @@ class Intake:
         if expected not in (None, name):
             raise BundleError("the file is not the one that its digest says")
         rows = cast(Iterator[Row], read_foreign(path, self.limits.foreign))
-        return self._receipt_of(name) or self._add(name, rows, "")
+        return self._receipt_of(name) or self._add(name, rows)
 
     def _receipt_of(self, name: str) -> Receipt | None:
         found = self._store.query("SELECT receipt FROM receipt WHERE bundle = ?", (name,))
         return read_receipt(found[0][0]) if found else None
 
-    def _add(self, name: str, rows: Iterable[Row], signer: str) -> Receipt:
+    @property
+    def issuer(self) -> str:
+        """The public key that invitations are signed with here, empty for none."""
+        return self.invitations.issuer if self.invitations is not None else ""
+
+    def _add(self, name: str, rows: Iterable[Row], manifest: Manifest | None = None) -> Receipt:
         with self._store.db.atomic():
-            added = add_rows(self._store, rows, name, signer)
+            added = add_rows(self._store, rows, name, manifest.key if manifest else "")
             fields = {
                 "receipt": RECEIPT_FORMAT, "bundle": name, "received_at": self._now(),
                 "taken": added.taken, "known": added.known, "quarantined": added.quarantined,
+                "voucher": self._vouch(manifest) if manifest else "",
             }  # fmt: skip
             receipt = signed(Receipt, fields, self.key)
             self._store.write(insert_statement("receipt"), [self._receipt_row(name, receipt)])
         return receipt
+
+    def _vouch(self, manifest: Manifest) -> VoucherWord:
+        """Keep a bundle's voucher if it holds. One that does not costs the facts nothing: they are kept as what they
+        are, somebody's word that nobody vouches for."""
+        voucher = manifest.voucher
+        if voucher is None:
+            return ""
+        if voucher.issuer != self.issuer:
+            return "unknown"
+        try:
+            check_voucher(voucher)
+        except BundleError:
+            return "invalid"
+        if voucher.bearer != manifest.key:
+            return "invalid"
+        row = Vouched.of(voucher)
+        if self._store.query("SELECT 1 FROM voucher WHERE token = ? AND signer != ?", (row.token, row.signer)):
+            return "spent"
+        self._store.write(insert_statement("voucher", ignore=True), [values_of_ledger(row)])
+        return "accepted"
 
     def _receipt_row(self, name: str, receipt: Receipt) -> tuple[str, str, str, str]:
         return name, public_hex(self.key), receipt.received_at, canonical(encode(receipt))

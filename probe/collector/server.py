@@ -2,6 +2,7 @@
 
     GET   /v1/key                     {"key": hex}: with which receipts are signed
     GET   /v1/card                    the same and more, signed (probe.wire.card); without addresses
+    POST  /v1/token                   an invitation and a blinded token; its signature (probe.wire.voucher)
     HEAD  /v1/bundle/NAME             Upload-Offset: how many bytes are here (404: none yet; Upload-Complete: ?1: taken)
     PATCH /v1/bundle/NAME             bytes from Upload-Offset on, of Upload-Length in all; {"offset": n} or the receipt
     PUT   /v1/bundle/NAME             a whole small bundle in one request (`curl -T`); the receipt
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from probe.collector.intake import Intake
+from probe.collector.invitations import UsedError
 from probe.collector.spool import KINDS, BusyError, Kind, QuotaError, Spool, Upload
 from probe.model.errors import BundleError, ProbeError, RefusedError, StoreError, UsageError
 from probe.serve import App, ServeLimits
@@ -33,6 +35,7 @@ from probe.wire.bundle import Receipt
 from probe.wire.card import CARD_FORMAT, Card
 from probe.wire.codec import encode
 from probe.wire.signed import public_hex, signed
+from probe.wire.voucher import TokenAnswer, read_token_request
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -116,13 +119,30 @@ def collector_app(intake: Intake, spool: Spool) -> App:
         from starlette.routing import Route
     except ImportError:
         raise ProbeError("serving needs more packages: pip install 'vantage-probe[collector]'") from None
-    door = Door(intake, spool, trio.Lock())
+    door, signing = Door(intake, spool, trio.Lock()), trio.CapacityLimiter(1)
 
     async def key(request: Request) -> Response:
         return JSONResponse({"key": public_hex(intake.key)})
 
     async def card(request: Request) -> Response:
         return JSONResponse(encode(card_of(intake)))
+
+    async def token(request: Request) -> Response:
+        try:
+            wanted = read_token_request(await request.body())
+            if intake.invitations is None:
+                raise RefusedError("nobody was invited here")
+            sign = intake.invitations.sign
+            blinded = bytes.fromhex(wanted.blinded)
+            # One at a time: a thread each would be a way to keep this machine busy.
+            answer = await trio.to_thread.run_sync(sign, wanted.code, wanted.number, blinded, limiter=signing)
+            return JSONResponse(encode(TokenAnswer(answer.hex())))
+        except UsedError as error:
+            return JSONResponse({"error": str(error)}, 409)
+        except RefusedError as error:
+            return JSONResponse({"error": str(error)}, 403)
+        except (BundleError, StoreError) as error:
+            return JSONResponse({"error": str(error)}, _status(error))
 
     async def upload(request: Request) -> Response:
         kind: Kind = request.path_params["kind"]
@@ -146,6 +166,7 @@ def collector_app(intake: Intake, spool: Spool) -> App:
         routes=[
             Route("/v1/key", key, methods=["GET"]),
             Route("/v1/card", card, methods=["GET"]),
+            Route("/v1/token", token, methods=["POST"]),
             Route("/v1/{kind}/{name}", upload, methods=methods),
         ]
     )
@@ -153,7 +174,9 @@ def collector_app(intake: Intake, spool: Spool) -> App:
 
 def card_of(intake: Intake, urls: tuple[str, ...] = ()) -> Card:
     """The collector's card, for those who reach it at `urls`."""
-    return signed(Card, {"card": CARD_FORMAT, "urls": urls, "recipient": intake.recipient}, intake.key)
+    return signed(
+        Card, {"card": CARD_FORMAT, "urls": urls, "recipient": intake.recipient, "issuer": intake.issuer}, intake.key
+    )
 
 
 def _state(door: Door, kind: Kind, name: str) -> Response:

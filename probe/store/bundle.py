@@ -28,7 +28,7 @@ from probe.model.measurement import Measurement
 from probe.model.observation import Blob
 from probe.model.vantage import Run, Vantage
 from probe.store.files import whole_file
-from probe.store.schema import SCHEMA_VERSION
+from probe.store.schema import FACT_VERSION
 from probe.store.sqlite import Store, insert_statement
 from probe.store.union import Added, add_rows, table_of
 from probe.wire.bundle import (
@@ -45,6 +45,7 @@ from probe.wire.bundle import (
 )
 from probe.wire.codec import encode
 from probe.wire.facts import Row, canonical, fact_line, is_media
+from probe.wire.voucher import Voucher
 
 SUFFIX = ".vpb"
 MOST = 500
@@ -158,7 +159,14 @@ def preview(store: Store, cut: Cut, scrub: Callable[[Row], Row]) -> Iterator[str
     return (fact_line(row) for row in rows_of(store, cut.measurements, scrub))
 
 
-def seal_cut(store: Store, cut: Cut, key: Ed25519PrivateKey, scrub: Callable[[Row], Row], out: Path) -> Sealed:
+def seal_cut(
+    store: Store,
+    cut: Cut,
+    key: Ed25519PrivateKey,
+    scrub: Callable[[Row], Row],
+    out: Path,
+    voucher: Voucher | None = None,
+) -> Sealed:
     """Write the bundle of a cut to `out` (mode 0600, whole or not at all). Raises StoreError when it cannot."""
     counts: Counter[str] = Counter()
     sha, newest = hashlib.sha256(), ""
@@ -171,8 +179,8 @@ def seal_cut(store: Store, cut: Cut, key: Ed25519PrivateKey, scrub: Callable[[Ro
             sha.update(line)
             spool.write(line)
         fields = {
-            "schema": SCHEMA_VERSION, "software": "vantage-probe", "version": __version__, "created_at": newest,
-            "counts": dict(sorted(counts.items())),
+            "schema": FACT_VERSION, "software": "vantage-probe", "version": __version__, "created_at": newest,
+            "counts": dict(sorted(counts.items())), "voucher": voucher,
         }  # fmt: skip
         spool.seek(0)
         file.writelines(seal((line[:-1] for line in spool), fields, sha.hexdigest(), key))
@@ -240,6 +248,6 @@ def measurements_in(path: Path) -> tuple[str, ...]:
 def take_bundle(store: Store, path: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[str, Added]:
     """Check a bundle, then add its facts; all or nothing. Returns its name. Raises BundleError, StoreError."""
     name, manifest = open_bundle(path, limits)
-    if manifest.schema > SCHEMA_VERSION:
-        raise BundleError(f"schema {manifest.schema} is newer than this version knows ({SCHEMA_VERSION})")
+    if manifest.schema > FACT_VERSION:
+        raise BundleError(f"schema {manifest.schema} is newer than this version knows ({FACT_VERSION})")
     return name, add_rows(store, read_rows(chunks_of(path), limits), name, manifest.key)

@@ -104,7 +104,7 @@ def _leave_network() -> None:
 def lines_of(path: str, seconds: int, *, with_ledger: bool) -> Iterator[str]:
     """Every fact of the database as a line, checked. Raises BundleError, sqlite3.Error."""
     conn = open_hostile(path, seconds)
-    check_schema(conn)
+    version = check_schema(conn)
     if conn.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         raise BundleError("is damaged")
     conn.set_authorizer(_authorize)
@@ -124,6 +124,8 @@ def lines_of(path: str, seconds: int, *, with_ledger: bool) -> Iterator[str]:
         parse_fact(line)
         yield line
     for ledger in LEDGERS if with_ledger else ():
+        if BY_NAME[ledger.table].since > version:
+            continue
         for values in _select(conn, BY_NAME[ledger.table]):
             yield "#" + ledger_line(ledger(*values))
 
@@ -164,9 +166,10 @@ def _has_wal(path: str) -> bool:
     return Path(path + "-wal").exists()
 
 
-def check_schema(conn: sqlite3.Connection) -> None:
-    """Refuse a file whose version, tables, indexes, triggers or views are not ours to the letter."""
-    version = conn.execute("PRAGMA user_version").fetchone()[0]
+def check_schema(conn: sqlite3.Connection) -> int:
+    """Refuse a file whose version, tables, indexes, triggers or views are not ours to the letter. Returns the
+    version."""
+    version: int = max(1, conn.execute("PRAGMA user_version").fetchone()[0])
     if version > SCHEMA_VERSION:
         raise BundleError(f"has schema {version}, newer than this version knows ({SCHEMA_VERSION})")
     ours = _our_schema()
@@ -176,13 +179,16 @@ def check_schema(conn: sqlite3.Connection) -> None:
             seen.add(row)
         elif not _is_ignored(row):
             raise BundleError(f"holds a {_shown(row[0])} {_shown(row[1])} that is not of this program")
-    missing = sorted(name for kind, name, _, _ in ours - seen if kind == "table")
+    expected = [table for table in BY_NAME.values() if table.since <= version]
+    there = {name for kind, name, _, _ in seen if kind == "table"}
+    missing = sorted({"about", *(table.name for table in expected)} - there)
     if missing:
         raise BundleError(f"lacks the table {missing[0]}; it is no database of this program")
-    for table in BY_NAME.values():
+    for table in expected:
         found = [(r[1], r[2], r[6]) for r in conn.execute(f"PRAGMA table_xinfo({table.name})")]
         if found != [(c.name, _TYPES[c.type], 0) for c in table.columns]:
             raise BundleError(f"the table {table.name} has other columns than ours")
+    return version
 
 
 _TYPES = {"text": "TEXT", "int": "INTEGER", "blob": "BLOB"}

@@ -7,8 +7,11 @@ from dataclasses import astuple, dataclass
 from typing import ClassVar
 
 from probe.model.errors import BundleError
+from probe.wire.blindrsa import issuer_id
 from probe.wire.codec import CodecError, decode, encode
 from probe.wire.facts import canonical, load_object
+from probe.wire.signed import closed
+from probe.wire.voucher import Voucher, check_voucher
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _KEY = re.compile(r"(?:[0-9a-f]{64})?")
@@ -52,8 +55,33 @@ class Quarantined:
         return bool(_DIGEST.fullmatch(self.digest) and labels)
 
 
-Ledger = Origin | Quarantined
-LEDGERS: tuple[type[Origin] | type[Quarantined], ...] = (Origin, Quarantined)
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """A row of `voucher`. It carries its own proof, so it is checked wherever it comes from."""
+
+    table: ClassVar[str] = "voucher"
+    token: str
+    signer: str
+    issuer: str
+    proof: str
+
+    @classmethod
+    def of(cls, voucher: Voucher) -> Vouched:
+        """The row for a voucher that was checked."""
+        return cls(voucher.key, voucher.bearer, issuer_id(voucher.issuer), canonical(encode(voucher)))
+
+    def is_sound(self) -> bool:
+        """True when the proof holds, and is for what the row says."""
+        try:
+            voucher = closed(Voucher, self.proof)
+            check_voucher(voucher)
+        except BundleError:
+            return False
+        return Vouched.of(voucher) == self
+
+
+Ledger = Origin | Quarantined | Vouched
+LEDGERS: tuple[type[Origin] | type[Quarantined] | type[Vouched], ...] = (Origin, Quarantined, Vouched)
 
 
 def values_of_ledger(row: Ledger) -> tuple[str, ...]:

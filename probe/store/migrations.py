@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from probe.store.schema import SCHEMA_VERSION, about_rows, sqlite_ddl
+from probe.store.schema import BY_NAME, SCHEMA_VERSION, VOUCHED, about_rows, sqlite_ddl, table_ddl
 
 migrations = Migrations("probe")
 
@@ -18,6 +18,16 @@ def m001_first_schema(db: Database) -> None:
     for statement in sqlite_ddl():
         db.execute(statement)
     db.conn.executemany("INSERT INTO about (name, meaning) VALUES (?, ?)", about_rows())
+
+
+@migrations()
+def m002_vouchers(db: Database) -> None:
+    """The ledger of vouchers and the view over it; files made by this version have both already."""
+    if "voucher" in db.table_names():
+        return
+    for statement in (*table_ddl(BY_NAME["voucher"]), VOUCHED):
+        db.execute(statement)
+    db.conn.executemany("INSERT OR REPLACE INTO about (name, meaning) VALUES (?, ?)", about_rows())
 
 
 def migrate(db: Database) -> None:

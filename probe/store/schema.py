@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 # PRAGMA user_version of the databases this version writes. Newer probes read older ones; older refuse newer.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+# The version that last changed what facts look like: a bundle says this one, since it carries nothing but facts.
+FACT_VERSION = 1
 
 Type = Literal["text", "int", "blob"]
 Shelf = Literal["fact", "opinion", "ledger"]
@@ -28,12 +30,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
+    """`since` is the schema version that brought it; files of an older one lack it."""
+
     name: str
     shelf: Shelf
     meaning: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     indexes: tuple[tuple[str, ...], ...] = ()
+    since: int = 1
 
 
 def _t(name: str, meaning: str, null: bool = False) -> Column:
@@ -190,6 +195,23 @@ TABLES: tuple[Table, ...] = (
         ),
         ("digest", "source"),
     ),
+    Table(
+        "voucher",
+        "ledger",
+        "signing keys behind which somebody invited stands; who is not known to anybody",
+        (
+            _t(
+                "token",
+                "public key of the token, hex; a token with two signers vouches for neither",
+            ),
+            _t("signer", "public key of the bundles' signer, hex"),
+            _t("issuer", "SHA-256 of the public key that the organiser signs tokens with, hex"),
+            _t("proof", "the voucher as canonical JSON: anybody can check its two signatures"),
+        ),
+        ("token", "signer"),
+        (("signer",),),
+        since=2,
+    ),
 )
 
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
@@ -202,18 +224,29 @@ def sqlite_ddl() -> tuple[str, ...]:
     """Every statement that makes an empty database: tables, indexes, append-only triggers, views."""
     statements: list[str] = []
     for table in TABLES:
-        columns = [f"{c.name} {_SQLITE[c.type]}{'' if c.null else ' NOT NULL'}" for c in table.columns]
-        columns.append(f"PRIMARY KEY ({', '.join(table.key)})")
-        # A big blob in a WITHOUT ROWID table sits in the key's B-tree and slows every look-up.
-        tail = "" if table.name == "blob" else " WITHOUT ROWID"
-        statements.append(f"CREATE TABLE {table.name} ({', '.join(columns)}){tail}")
-        for index in table.indexes:
-            name = f"{table.name}_{'_'.join(index)}"
-            statements.append(f"CREATE INDEX {name} ON {table.name} ({', '.join(index)})")
-        if table.shelf == "fact":
-            statements.extend(_append_only(table.name))
+        statements.extend(table_ddl(table))
     statements.append("CREATE TABLE about (name TEXT PRIMARY KEY, meaning TEXT NOT NULL) WITHOUT ROWID")
-    return (*statements, *(view_ddl(name, kind, cols) for name, kind, cols in VIEWS))
+    return (*statements, *(view_ddl(name, kind, cols) for name, kind, cols in VIEWS), VOUCHED)
+
+
+def table_ddl(table: Table) -> tuple[str, ...]:
+    """The statements that make one table, with its indexes and triggers."""
+    columns = [f"{c.name} {_SQLITE[c.type]}{'' if c.null else ' NOT NULL'}" for c in table.columns]
+    columns.append(f"PRIMARY KEY ({', '.join(table.key)})")
+    # A big blob in a WITHOUT ROWID table sits in the key's B-tree and slows every look-up.
+    tail = "" if table.name == "blob" else " WITHOUT ROWID"
+    statements = [f"CREATE TABLE {table.name} ({', '.join(columns)}){tail}"]
+    for index in table.indexes:
+        name = f"{table.name}_{'_'.join(index)}"
+        statements.append(f"CREATE INDEX {name} ON {table.name} ({', '.join(index)})")
+    return (*statements, *_append_only(table.name)) if table.shelf == "fact" else tuple(statements)
+
+
+# Which measurements an invited person stands behind. Evidence that is not in here may be one person's, many times over.
+VOUCHED = (
+    "CREATE VIEW vouched AS SELECT DISTINCT o.measurement_id, o.signer, v.issuer FROM origin o JOIN voucher v "
+    "ON v.signer = o.signer WHERE (SELECT count(*) FROM voucher w WHERE w.token = v.token) = 1"
+)
 
 
 def _append_only(table: str) -> tuple[str, str]:
@@ -240,6 +273,7 @@ def about_rows() -> tuple[tuple[str, str], ...]:
         rows.append((table.name, f"{table.shelf}: {table.meaning}"))
         rows.extend((f"{table.name}.{column.name}", column.meaning) for column in table.columns)
     rows.extend((name, f"view: {kind} facts with named columns") for name, kind, _ in VIEWS)
+    rows.append(("vouched", "view: measurements that an invited person's key brought, and who invited"))
     return tuple(rows)
 
 

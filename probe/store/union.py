@@ -22,7 +22,7 @@ from probe.model.measurement import Measurement
 from probe.model.observation import Blob
 from probe.model.vantage import Run, Vantage
 from probe.store.blobs import pack_blob
-from probe.store.ledger import Ledger, Origin, Quarantined, values_of_ledger
+from probe.store.ledger import Ledger, Origin, Quarantined, Vouched, values_of_ledger
 from probe.store.schema import BY_NAME
 from probe.store.sqlite import Store, insert_statement, store_errors, values_of
 from probe.wire.facts import FACT_ORDER, ObservationRow, Row, fact_line, parse_fact
@@ -219,7 +219,7 @@ def _stage(stage: sqlite3.Connection, sources: Iterable[Source], store: Store) -
     with store.db.atomic():
         for source, rows in sources:
             for row in rows():
-                if isinstance(row, Origin | Quarantined):
+                if isinstance(row, Origin | Quarantined | Vouched):
                     store.db.conn.execute(insert_statement(row.table, ignore=True), values_of_ledger(row))
                     continue
                 seen += 1

@@ -15,7 +15,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -23,6 +23,7 @@ from probe.model.errors import BundleError
 from probe.wire.codec import encode
 from probe.wire.facts import FACT_ORDER, Row, canonical, parse_fact
 from probe.wire.signed import check_signature, closed, signed
+from probe.wire.voucher import Voucher
 
 BUNDLE_FORMAT = 1
 RECEIPT_FORMAT = 1
@@ -32,11 +33,15 @@ _STEP = 65_536
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
+VoucherWord = Literal["", "accepted", "unknown", "invalid", "spent"]
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """Line 1. `counts` are rows per table, `digest` the SHA-256 of all bytes after line 1 (uncompressed), `key` the
     signer's Ed25519 public key, `signature` over the canonical manifest without it; hex all three. `created_at` is the
-    time of the newest measurement inside (not of the cut), so that the same facts give the same bundle."""
+    time of the newest measurement inside (not of the cut), so that the same facts give the same bundle. `voucher` is
+    there when somebody invited stands behind `key`."""
 
     bundle: int
     schema: int
@@ -47,12 +52,15 @@ class Manifest:
     digest: str
     key: str
     signature: str
+    voucher: Voucher | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What a collector signs: that the facts of `bundle` lie in its database. Rows are `taken` (new), `known` (there
-    already) or `quarantined` (they contradict it). `key` is the collector's, `signature` as in a manifest."""
+    already) or `quarantined` (they contradict it). `voucher` tells what became of the bundle's, if it had one: it was
+    `accepted`; it is of an `unknown` issuer; `invalid`; or `spent`, since its token vouches for another key already.
+    `key` is the collector's, `signature` as in a manifest."""
 
     receipt: int
     bundle: str
@@ -62,6 +70,7 @@ class Receipt:
     quarantined: int
     key: str
     signature: str
+    voucher: VoucherWord = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from probe.model.dossier import Dossier
 from probe.model.kinds import KINDS
 from probe.model.measurement import Measurement
 from probe.model.vantage import Run, Vantage
-from probe.wire.bundle import BUNDLE_FORMAT, RECEIPT_FORMAT, Manifest, Receipt
+from probe.wire.bundle import BUNDLE_FORMAT, RECEIPT_FORMAT, Manifest, Receipt, VoucherWord
 from probe.wire.card import CARD_FORMAT, URLS_MAX, Card
 from probe.wire.codec import MAX_INT, MAX_ITEMS, MAX_TEXT
 from probe.wire.facts import FACT_ORDER, MAX_BLOB, ObservationRow
+from probe.wire.voucher import VOUCHER_FORMAT, TokenAnswer, TokenRequest, Voucher
 
 Schema = dict[str, Any]
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -146,9 +147,28 @@ def manifest_schema() -> Schema:
         "counts": {"type": "object", "properties": counts, "additionalProperties": False},
         **_signature_fields(),
         "digest": SHA256,
+        "voucher": voucher_body(),
     }
     body = {**schema_of(Manifest, tighter), "additionalProperties": False}
     return document("bundle-manifest:1", "The first line of a bundle", body)
+
+
+def voucher_body() -> Schema:
+    """A voucher, alone or in a manifest. Closed: the token's signature covers every field."""
+    text: Schema = {"type": "string", "contentEncoding": "base64", "maxLength": 1000}
+    tighter: dict[str, Schema] = {
+        "voucher": {"const": VOUCHER_FORMAT}, "issuer": text, "proof": text, "bearer": SHA256, **_signature_fields(),
+    }  # fmt: skip
+    return {**schema_of(Voucher, tighter), "additionalProperties": False}
+
+
+def token_schema() -> Schema:
+    """What a volunteer and an issuer say to each other."""
+    blinded: Schema = {"type": "string", "pattern": "^([0-9a-f]{2}){1,1024}$"}
+    request = {"code": {"type": "string", "pattern": "^invite1-[a-z2-7]{26}$"}, "blinded": blinded}
+    request["number"] = {"type": "integer", "minimum": 0}
+    shapes = {"request": schema_of(TokenRequest, request), "answer": schema_of(TokenAnswer, {"signature": blinded})}
+    return document("token:1", "Asking for a token, and the answer", {"anyOf": list(shapes.values())})
 
 
 def receipt_schema() -> Schema:
@@ -159,6 +179,7 @@ def receipt_schema() -> Schema:
         "received_at": TIME,
         **{name: {"type": "integer", "minimum": 0} for name in ("taken", "known", "quarantined")},
         **_signature_fields(),
+        "voucher": {"enum": list(get_args(VoucherWord))},
     }
     body = {**schema_of(Receipt, tighter), "additionalProperties": False}
     return document("receipt:1", "A collector's receipt for a bundle", body)
@@ -200,4 +221,6 @@ def schemas() -> dict[str, Schema]:
         "receipt.schema.json": receipt_schema(),
         "campaign.schema.json": campaign_schema(),
         "collector-card.schema.json": card_schema(),
+        "voucher.schema.json": document("voucher:1", "Somebody invited stands behind a key", voucher_body()),
+        "token.schema.json": token_schema(),
     }

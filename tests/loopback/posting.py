@@ -20,6 +20,7 @@ from probe.app.outbox import Outbox
 from probe.app.send import Sender
 from probe.app.way import Way
 from probe.collector.intake import DEFAULT_INTAKE, Intake, IntakeLimits
+from probe.collector.invitations import Invitations
 from probe.collector.server import SERVE_LIMITS, collector_app
 from probe.collector.spool import Spool, SpoolLimits
 from probe.model.collector import Collector
@@ -46,7 +47,9 @@ async def collecting(
     home: Path, spool: SpoolLimits = ROOMY, intake: IntakeLimits = DEFAULT_INTAKE
 ) -> AsyncIterator[Bound]:
     """A collector that keeps all it has in `home`."""
-    with Intake(home / "c.db", KEY, kept=home / "kept", identity=home / "age.txt", limits=intake) as taking:
+    with Intake(
+        home / "c.db", KEY, kept=home / "kept", identity=home / "age.txt", invitations=Invitations(home), limits=intake
+    ) as taking:
         app = collector_app(taking, Spool(home / "spool", spool, (home / "c.db", home / "kept")))
         async with trio.open_nursery() as nursery:
             yield await nursery.start(partial(serve, app, Listen("127.0.0.1", 0), SERVE_LIMITS))

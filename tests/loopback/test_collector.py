@@ -14,8 +14,8 @@ import trio
 
 from probe.app import upload
 from probe.app.pack import seal_all
-from probe.app.upload import SendError, Uploader
-from probe.app.way import Way, collector_url
+from probe.app.upload import Uploader
+from probe.app.way import SendError, Way, collector_url
 from probe.collector.intake import Intake, IntakeLimits
 from probe.collector.spool import FORGET_S, Spool, SpoolLimits
 from probe.model.errors import BundleError, ProbeError, RefusedError, UsageError

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from probe.app.outbox import Outbox
 from probe.app.pack import seal_all
 from probe.app.send import Sender
-from probe.app.upload import SendError, UnreachedError, Uploader
-from probe.app.way import Way
+from probe.app.upload import Uploader
+from probe.app.way import SendError, UnreachedError, Way
 from probe.collector.intake import Intake
 from probe.collector.server import SERVE_LIMITS, collector_app
 from probe.collector.spool import Spool, SpoolLimits
