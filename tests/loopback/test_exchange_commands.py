@@ -92,6 +92,16 @@ def test_by_hand_there_and_the_receipt_back(tmp_path: Path) -> None:
     assert json.loads(run(receipts, "--json").stdout)["measurements"] == 4
 
 
+def test_invitations_are_written_for_their_owner_alone(tmp_path: Path) -> None:
+    done = run(collector, "invite", "--db", "in", "-n", "3", "--networks", "2", "-o", "codes.txt")
+    codes = (tmp_path / "codes.txt").read_text().split()
+    assert len(set(codes)) == 3 and all(code.startswith("invite1-") for code in codes)
+    assert "6 tokens" in done.stderr and done.stdout == ""
+    assert (tmp_path / "codes.txt").stat().st_mode & 0o077 == 0
+    assert all(code.encode() not in (tmp_path / "in" / "invites.db").read_bytes() for code in codes)
+    assert json.loads(run(collector, "key", "--db", "in", "--json").stdout)["issuer"]
+
+
 def test_a_bundle_is_encrypted_for_whom_one_says(tmp_path: Path) -> None:
     for wrong in ("age1nonsense", "missing.json", "results.db"):
         done = run(bundle, "--to", wrong, "-o", "x.vpb.age")
