@@ -19,7 +19,7 @@ import trio
 
 from probe import __version__
 from probe.app.finding import Finding
-from probe.app.upload import http_client
+from probe.app.way import Way
 from probe.inputs.reference import load_reference
 from probe.model.target import parse_target
 from probe.wire.control import HEALTH_PATH
@@ -79,7 +79,7 @@ async def _ask(
 ) -> tuple[Tally, list[Finding]]:
     tally: Tally = Counter()
     servers: list[Finding] = []
-    async with http_client(ca_file, proxy) as client, trio.open_nursery() as nursery:
+    async with Way(proxy or "", ca_file).open() as client, trio.open_nursery() as nursery:
         for host in hosts:
             nursery.start_soon(_canary, host, tally)
         for door in doors:

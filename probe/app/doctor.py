@@ -48,6 +48,7 @@ _DATE_IN_VERSION = re.compile(r"(\d{4})\.(\d{1,2})(?:\.(\d{1,2}))?")
 EXTRAS = {
     "explore": ("`probe explore`", ("datasette",)),
     "collector": ("serving a helper or collector", ("starlette", "hypercorn")),
+    "encrypt": ("encrypting bundles to a collector", ("pyrage",)),
     "quic": ("measuring HTTP/3", ("aioquic",)),
     "report": ("HTML reports", ("jinja2",)),
 }

@@ -17,8 +17,9 @@ from probe.app.consent import FILE as CONSENT_FILE
 from probe.app.home import home_dir
 from probe.app.lock import HOME_LOCK, lock_of, only_run
 from probe.app.look import typed_rows
+from probe.app.outbox import default_outbox
+from probe.app.pack import files_of_vantage
 from probe.app.prepare import DENY_FILE
-from probe.app.send import key_of_vantage
 from probe.app.unfinished import plan_files, recall_file, rewrite
 from probe.model.errors import StoreError, TargetError, UsageError
 from probe.model.measurement import Measurement
@@ -74,14 +75,13 @@ def forget_target(db: Path, text: str) -> Plan:
 
 
 def forget_everything(db: Path) -> Plan:
-    """The database with its plans, and what this home keeps: keys, consent,
-    agreements to campaigns, deny list. A collector's folder stays: it
-    holds what others sent."""
+    """The database with its plans, and what this home keeps: keys, tokens, outbox, consent, agreements to campaigns, deny
+    list. A collector's folder stays: it holds what others sent."""
     home = home_dir()
     beside = [db.with_name(db.name + suffix) for suffix in ("", "-wal", "-shm", "-journal")]
-    keys = sorted((home / "keys").glob("*"))
+    kept = [path for folder in ("keys", "tokens", "outbox") for path in sorted((home / folder).glob("*"))]
     agreements = sorted((home / CAMPAIGNS).glob("*.json"))
-    named = [*beside, *plan_files(db), *keys, *agreements, home / CONSENT_FILE, home / DENY_FILE]
+    named = [*beside, *plan_files(db), *kept, *agreements, home / CONSENT_FILE, home / DENY_FILE]
     files = tuple(path for path in named if path.is_file())
 
     def do() -> None:
@@ -136,7 +136,9 @@ def _counts(erased: Erased) -> str:
 
 
 def _keys(erased: Erased) -> tuple[Path, ...]:
-    return tuple(path for name in erased.vantages if (path := key_of_vantage(name)).is_file())
+    """What belongs to vantage points that are gone; and the outbox, where facts may be in envelopes that nobody here
+    can look into. What is still to be sent is put into new ones."""
+    return (*(path for name in erased.vantages for path in files_of_vantage(name)), *default_outbox().files())
 
 
 def _remove(paths: Iterable[Path]) -> None:

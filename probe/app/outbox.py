@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from probe.app.home import home_dir
 from probe.model.errors import BundleError, StoreError
 from probe.store.bundle import SUFFIX, Sealed
 from probe.store.envelope import SUFFIX as AGE
@@ -125,6 +126,10 @@ class Outbox:
         for path in self.folder.glob(f"{bundle}*"):
             path.unlink(missing_ok=True)
 
+    def files(self) -> tuple[Path, ...]:
+        """Everything in it."""
+        return tuple(sorted(path for path in self.folder.glob("*") if path.is_file()))
+
     def _write(self, name: str, text: str) -> None:
         self._make()
         with whole_file(self.folder / name) as file:
@@ -135,3 +140,8 @@ class Outbox:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise StoreError(f"{self.folder}: {error.strerror or error}") from None
+
+
+def default_outbox() -> Outbox:
+    """The outbox in PROBE_HOME."""
+    return Outbox(home_dir() / "outbox")

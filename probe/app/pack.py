@@ -22,6 +22,15 @@ def key_of_vantage(vantage_id: str) -> Path:
     return home_dir() / "keys" / f"{vantage_id}.pem"
 
 
+def files_of_vantage(vantage_id: str) -> tuple[Path, ...]:
+    """What this home keeps for a vantage point: its key, and the token that vouches for that key and for no other."""
+    path = key_of_vantage(vantage_id)
+    if not path.is_file():
+        return ()
+    bearer = public_hex(signing_key(path))
+    return path, *(file for file, token in default_wallet().tokens() if token.bearer == bearer)
+
+
 def seal(store: Store, cut: Cut, path: Path) -> Sealed:
     """One bundle file of a cut, signed with its vantage point's key; with a voucher, if there is a token."""
     key = signing_key(key_of_vantage(cut.vantage_id))

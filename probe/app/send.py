@@ -18,7 +18,6 @@ from typing import Any
 import httpx
 
 from probe.app import upload
-from probe.app.home import home_dir
 from probe.app.outbox import Outbox
 from probe.app.pack import seal
 from probe.app.upload import Kind, Uploader
@@ -70,11 +69,6 @@ class Parcel:
     def of(cls, sealed: Sealed) -> Parcel:
         """A bundle."""
         return cls(sealed.path, "bundle", sealed.name, sealed.name, sealed)
-
-
-def default_outbox() -> Outbox:
-    """The outbox in PROBE_HOME."""
-    return Outbox(home_dir() / "outbox")
 
 
 @dataclass(frozen=True)

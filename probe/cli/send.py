@@ -12,9 +12,10 @@ import trio
 
 from probe.app.home import default_db
 from probe.app.invite import Redeemer, default_wallet
+from probe.app.outbox import default_outbox
 from probe.app.own import local_scrubber
 from probe.app.pack import seal_all
-from probe.app.send import Delivered, Sender, default_outbox, hand_in, pending
+from probe.app.send import Delivered, Sender, hand_in, pending
 from probe.app.way import Way, check_proxy, collectors_of, recipient_from
 from probe.model.errors import UsageError
 from probe.store.bundle import Sealed, cuts, preview

@@ -11,8 +11,10 @@ from click.testing import CliRunner, Result
 from probe.app import campaign
 from probe.app.consent import record
 from probe.app.home import default_db
+from probe.app.invite import Token, default_wallet
 from probe.app.lock import only_run
-from probe.app.send import key_of_vantage
+from probe.app.outbox import default_outbox
+from probe.app.pack import key_of_vantage
 from probe.app.sitting import Item
 from probe.app.unfinished import Unfinished, plan_files, recall, remember
 from probe.app.wanted import Wanted
@@ -23,6 +25,7 @@ from probe.model.vantage import Run, Vantage
 from probe.store.keys import signing_key
 from probe.store.sqlite import Store
 from probe.wire.facts import ObservationRow
+from probe.wire.signed import public_hex
 
 NOW = "2026-01-01T00:00:00.000000Z"
 URLS = ("https://www.shy.example/one", "https://www.shy.example/two", "https://other.example/")
@@ -43,7 +46,17 @@ def db(own_home: Path) -> Path:
     items = tuple(Item(parse_target(url), (url,)) for url in URLS)
     remember(path, Unfinished(Wanted(urls=URLS), items, 1, ("a" * 32,)))
     record("flag")
+    outbox = default_outbox()
+    outbox.failed("1" * 32, "no")
+    (outbox.folder / "x.vpb.age").write_bytes(b"facts that nobody here can look into")
+    for name, vantage in (("mine", "1"), ("other", "2"), ("free", "")):
+        bearer = public_hex(signing_key(key_of_vantage(vantage * 32))) if vantage else ""
+        default_wallet().put(own_home / "tokens" / f"{name}.json", Token("issuer", "a" * 64, bearer=bearer))
     return path
+
+
+def tokens() -> set[str]:
+    return {path.stem for path, _ in default_wallet().tokens()}
 
 
 def forget(*args: str) -> Result:
@@ -69,6 +82,7 @@ def test_a_run_goes_with_its_key_and_its_plan(db: Path) -> None:
     assert "flash disk" in said.stderr and "This cannot" not in said.stderr
     assert not key_of_vantage("1" * 32).exists() and key_of_vantage("2" * 32).exists()
     assert plan_files(db) == []
+    assert tokens() == {"other", "free"} and default_outbox().files() == ()
 
 
 @pytest.mark.parametrize(

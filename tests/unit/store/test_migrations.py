@@ -36,8 +36,8 @@ def old(tmp_path: Path) -> Path:
     fill(tmp_path / "new.db", FACTS)
     with closing(sqlite3.connect(path)) as conn:
         conn.execute("ATTACH ? AS new", (str(tmp_path / "new.db"),))
-        for table in ("vantage", "run", "measurement", "observation", "blob"):
-            conn.execute(f"INSERT INTO {table} SELECT * FROM new.{table}")
+        for name in ("vantage", "run", "measurement", "observation", "blob"):
+            conn.execute(f"INSERT INTO {name} SELECT * FROM new.{name}")
         conn.execute("INSERT INTO origin VALUES (?, 'a', '', '')", ("0" * 32,))
         conn.commit()
     return path
