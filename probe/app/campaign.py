@@ -23,6 +23,7 @@ from probe.inputs.folders import data_folder
 from probe.inputs.language import _, latin
 from probe.inputs.reference import MANIFEST, NEEDED, load_reference, read_seeds
 from probe.inputs.targets import Planned
+from probe.model.collector import Collector
 from probe.model.dossier import Dossier
 from probe.model.errors import ConsentError, StoreError, UsageError
 
@@ -247,3 +248,14 @@ def all_agreed() -> list[Agreed]:
     """Every campaign that was agreed to, by id."""
     found = (agreed_before(path.stem) for path in sorted((home_dir() / FOLDER).glob("*.json")))
     return [one for one in found if one is not None]
+
+
+def collector_of(name: str) -> Collector:
+    """Where the results of a campaign that was agreed to may be sent. Raises UsageError, DossierError."""
+    agreed = agreed_before(name)
+    if agreed is None:
+        raise UsageError(f"{name[:120]}: you have agreed to no campaign of that id (`probe campaign list`)")
+    found = read_dossier(agreed.text.encode(), name, load_reference()).dossier.collector
+    if not found.urls:
+        raise UsageError(f"{name}: this campaign names no collector; say with --to where to send")
+    return Collector(found.urls, found.key, found.recipient, found.issuer)

@@ -53,7 +53,9 @@ urls = []                # test helpers to compare with; without one less can be
 
 [collector]
 urls = []                # where results may be sent; nothing is sent before the volunteer says so
-key = ""                 # its public key, as `probe collector` prints it
+key = ""                 # its public keys, as `probe collector key --json` prints them
+recipient = ""           # to encrypt to; empty: results travel under https only
+issuer = ""              # of its invitations; empty: nobody was invited
 
 [[target]]
 url = "https://example.org/"

@@ -75,8 +75,8 @@ def forget_target(db: Path, text: str) -> Plan:
 
 
 def forget_everything(db: Path) -> Plan:
-    """The database with its plans, and what this home keeps: keys, tokens, outbox, consent, agreements to campaigns, deny
-    list. A collector's folder stays: it holds what others sent."""
+    """The database with its plans, and what this home keeps: keys, tokens, outbox, consent, agreements to campaigns,
+    deny list. A collector's folder stays: it holds what others sent."""
     home = home_dir()
     beside = [db.with_name(db.name + suffix) for suffix in ("", "-wal", "-shm", "-journal")]
     kept = [path for folder in ("keys", "tokens", "outbox") for path in sorted((home / folder).glob("*"))]

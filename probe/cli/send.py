@@ -10,6 +10,7 @@ from typing import Any
 import click
 import trio
 
+from probe.app.campaign import collector_of
 from probe.app.home import default_db
 from probe.app.invite import Redeemer, default_wallet
 from probe.app.outbox import default_outbox
@@ -101,9 +102,8 @@ def _sealed_text(one: Sealed, recipient: str) -> str:
 
 @click.command()
 @click.argument("source", required=False, type=_FILE, metavar="[DB|BUNDLE]")
-@click.option(
-    "--to", "to", multiple=True, required=True, metavar="URL|CARD", help="A collector. Repeatable: tried in turn."
-)
+@click.option("--to", "to", multiple=True, metavar="URL|CARD", help="A collector. Repeatable: tried in turn.")
+@click.option("--campaign", metavar="ID", help="The collector of a campaign that you agreed to.")
 @click.option("--db", type=_FILE, metavar="FILE", help="Where the receipt of a BUNDLE is kept.")
 @click.option("--invite", "invitation", metavar="CODE", help="Turn an invitation into tokens; send nothing else.")
 @click.option("--queue", is_flag=True, help="Only what is due, one vantage point at a time. For timers.")
@@ -116,6 +116,7 @@ def _sealed_text(one: Sealed, recipient: str) -> str:
 def send(
     source: Path | None,
     to: tuple[str, ...],
+    campaign: str | None,
     db: Path | None,
     invitation: str | None,
     queue: bool,
@@ -143,11 +144,15 @@ def send(
       probe send --to https://one.example --to https://two.example --proxy socks5h://127.0.0.1:1080
       probe send today.vpb.age --to https://collector.example
       probe send --invite invite1-... --to collector.json --proxy tor
+      probe send --campaign my-city
       probe send --queue --to collector.json       from a timer: what is due, and politely
     """
     path = source or default_db()
     way = Way(check_proxy(proxy) if proxy else "", ca_file)
     collectors = collectors_of(to, pin or "", allow_http=insecure_http, proxy=way.proxy)
+    collectors += (collector_of(campaign),) if campaign else ()
+    if not collectors:
+        raise UsageError("say where to send: --to URL|CARD, or --campaign ID")
     if invitation:
         count = trio.run(Redeemer(way, collectors, default_wallet()).redeem, invitation)
         click.echo(json.dumps({"tokens": count}) if as_json else _REDEEMED.format(count))

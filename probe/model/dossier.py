@@ -23,6 +23,8 @@ Web = Annotated[str, {"pattern": "^https?://", "maxLength": 2000, "description":
 Secure = Annotated[str, {"pattern": "^https://", "maxLength": 2000, "description": "a URL with https://"}]
 Category = Annotated[str, {"pattern": "^([A-Z0-9_-]{1,16})?$", "description": "a category code such as NEWS"}]
 Key = Annotated[str, {"pattern": "^([0-9a-f]{64})?$", "description": "an Ed25519 public key: 64 hex digits"}]
+Recipient = Annotated[str, {"pattern": "^(age1[a-z0-9]{3,100})?$", "description": "an age public key: age1..."}]
+Issuer = Annotated[str, {"pattern": "^[A-Za-z0-9+/=]{0,1000}$", "description": "an RSA public key: base64 of its DER"}]
 Signature = Annotated[str, {"pattern": "^([0-9a-f]{128})?$", "description": "a signature: 128 hex digits"}]
 Name = Annotated[str, {"minLength": 1, "maxLength": 200}]
 Word = Annotated[str, {"maxLength": 80}]
@@ -93,10 +95,13 @@ class HelperOf:
 
 @dataclass(frozen=True, slots=True)
 class CollectorOf:
-    """Where results may be sent: several ways to one collector, and its public key."""
+    """Where results may be sent: several ways to one collector, and its public keys: the one that signs receipts, the
+    one to encrypt to (age), and the one that signs invited people's tokens. They are those of `probe collector key`."""
 
     urls: Annotated[tuple[Secure, ...], {"maxItems": 10}] = ()
     key: Key = ""
+    recipient: Recipient = ""
+    issuer: Issuer = ""
 
 
 @dataclass(frozen=True, slots=True)

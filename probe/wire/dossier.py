@@ -13,8 +13,8 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from probe.wire.bundle import public_hex
 from probe.wire.facts import canonical
+from probe.wire.signed import public_hex
 
 _CONTEXT = b"vantage-probe campaign 1\n"
 Table = Mapping[str, Any]

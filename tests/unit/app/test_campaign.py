@@ -16,6 +16,7 @@ from probe.app.campaign import (
     agreed_before,
     all_agreed,
     campaign_of,
+    collector_of,
     difference,
     forget_agreement,
     introduction,
@@ -292,3 +293,16 @@ def test_a_sensitive_category_waits_until_it_is_opened(folder: Path) -> None:
     assert shut.held[0][0] == "https://other.example/page" and "PORN" in shut.held[0][1]
     notes = prepare(Wanted(campaign="x"), local_resolvers=(), campaign=shut).notes
     assert any("https://other.example/page left out: PORN" in note for note in notes)
+
+
+def test_results_go_where_the_dossier_that_was_agreed_to_says(folder: Path) -> None:
+    with pytest.raises(UsageError, match="agreed to no campaign"):
+        collector_of(TABLE["id"])
+    agreed = changed("collector.recipient", "age1" + "q" * 58)
+    remember(opened(folder, agreed), "asked")
+    found = collector_of(TABLE["id"])
+    assert found.urls == tuple(TABLE["collector"]["urls"]) and found.key == TABLE["collector"]["key"]
+    assert found.recipient == "age1" + "q" * 58 and found.issuer == ""
+    remember(opened(folder, changed("collector.urls", [])), "asked")
+    with pytest.raises(UsageError, match="names no collector"):
+        collector_of(TABLE["id"])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
 from probe.collector.intake import Intake
-from probe.model.errors import BundleError, StoreError, UsageError
-from probe.store.envelope import check_recipient, decrypt, encrypt, is_envelope, recipient_of
+from probe.model.errors import BundleError, ProbeError, StoreError, UsageError
+from probe.store.envelope import can_encrypt, check_recipient, decrypt, encrypt, is_envelope, recipient_of
 from tests.loopback.posting import KEY
 from tests.unit.store.facts import contents
 
@@ -110,6 +111,15 @@ def test_a_bomb_in_an_envelope_is_a_bomb_still(tmp_path: Path) -> None:
 def test_a_collector_without_a_key_says_so(tmp_path: Path, envelope: Path) -> None:
     with Intake(tmp_path / "c.db", KEY) as intake, pytest.raises(BundleError, match="opens no envelopes"):
         intake.take(envelope)
+
+
+def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyrage", None)
+    assert not can_encrypt()
+    with pytest.raises(ProbeError, match=r"vantage-probe\[encrypt\]"):
+        check_recipient("age1" + "q" * 58)
+    with Intake(tmp_path / "c.db", KEY) as intake:
+        assert intake.recipient == ""
 
 
 @pytest.mark.parametrize("text", ["", "age1", "age1qqqq", "AGE-SECRET-KEY-1QQQ", "ssh-ed25519 AAAA", "x" * 500])
