@@ -7,6 +7,7 @@ would expand to hundreds of megabytes), no pushes, and no more than so many byte
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
 import pylsqpack
 import trio
@@ -25,6 +26,7 @@ TOO_LARGE = Failure("http_body_too_large", "header or framing")
 BESIDE_HEAD = 131_072
 # What a header counts besides its bytes (RFC 9114 section 4.2.2): one byte on the wire may stand for a whole header.
 ENTRY = 32
+PIECE = 16_384
 
 
 class _Framing(H3Connection):
@@ -35,6 +37,18 @@ class _Framing(H3Connection):
         self._decoder = pylsqpack.Decoder(0, 0)
         self._max_push_id = None
         super()._init_connection()
+
+
+def _in_pieces(event: QuicEvent) -> Iterator[QuicEvent]:
+    """What came at once, in small pieces: behind a lost packet a whole window may have waited, and the bounds are for
+    what brings nothing new."""
+    if not isinstance(event, StreamDataReceived) or len(event.data) <= PIECE:
+        yield event
+        return
+    for start in range(0, len(event.data), PIECE):
+        last = start + PIECE >= len(event.data)
+        piece = event.data[start : start + PIECE]
+        yield StreamDataReceived(data=piece, end_stream=event.end_stream and last, stream_id=event.stream_id)
 
 
 class HeldHttp3:
@@ -89,13 +103,15 @@ class HeldHttp3:
     def _sort(self) -> None:
         """Take in what the connection has brought since."""
         while self._held.events and self._failure is None:
-            event = self._held.events.popleft()
-            self._note(event)
-            try:
-                for told in self._framing.handle_event(event) if self._framing else ():
-                    self._take(told)
-            except Exception as error:  # noqa: BLE001 - whatever a hostile answer makes the framing raise is evidence
-                self._failure = classify(error)
+            for event in _in_pieces(self._held.events.popleft()):
+                self._note(event)
+                if self._failure is not None:
+                    break
+                try:
+                    for told in self._framing.handle_event(event) if self._framing else ():
+                        self._take(told)
+                except Exception as error:  # noqa: BLE001 - what a hostile answer makes the framing raise is evidence
+                    self._failure = classify(error)
 
     def _note(self, event: QuicEvent) -> None:
         if isinstance(event, StreamDataReceived):
