@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from probe.checks.speed.freeze import freeze_of
 from probe.checks.web.altered import altered_pages, proof_of, proxy_words, technique_of
+from probe.checks.web.broken import proof_of_break
 from probe.checks.web.common import UNAIDED, genuine, is_portal
-from probe.checks.web.door import broken_there
 from probe.checks.web.looks import ALTERED, BROKEN, MARKED, Page, control_word, given_pages, read_fetch
 from probe.checks.web.proofs import NO_PROOF, Proof
 from probe.checks.web.residual import belated, residual
@@ -257,31 +257,9 @@ def named(word: str) -> str:
 
 
 def _proof(pairing: Pairing, target: Target, judged: Sequence[Page]) -> Proof:
-    word = judged[0].word
-    if word in ("blockpage", "redirect"):
+    if judged[0].word in ("blockpage", "redirect"):
         return Proof("fingerprint", locus="path")
-    if word not in BROKEN or target.scheme == "https":
-        return NO_PROOF
-    visit = broken_there(pairing, target, word)
-    if visit:
-        return Proof("elsewhere", visit, "path")
-    host = _trial(pairing, target, judged, of_path=False)
-    if host == "passes" and _trial(pairing, target, judged, of_path=True) == "passes":
-        # The site's own front page comes by the same way, so it is the path that is listened for.
-        return Proof("url", locus="path")
-    return {"passes": Proof("name", locus="path"), "fails": Proof("not_name", locus="path")}.get(host, NO_PROOF)
-
-
-def _trial(pairing: Pairing, target: Target, judged: Sequence[Page], *, of_path: bool) -> str:
-    """What trials of the path (the site's own front page) or of the name showed at the judged addresses: passes, fails,
-    or nothing that is settled."""
-    ips = {p.walk.ip for p in judged}
-    trials = [w for w in pairing.trials if w.port == target.port and w.ip in ips and w.page is not None]
-    mine = [w for w in trials if (w.page is not None and f"//{target.host}" in w.page.url) == of_path]
-    flips = [w for w in mine if w.page is not None and w.page.status is not None and not w.page.truncated]
-    if len(flips) >= 2 and len(flips) == len(mine):
-        return "passes"
-    return "fails" if len(mine) >= 2 and not flips else "undecided"
+    return proof_of_break(pairing, target, judged)
 
 
 def _facts(judged: Sequence[Page], theirs: list[Tried]) -> Iterable[Observation]:
