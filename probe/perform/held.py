@@ -105,7 +105,7 @@ class HeldStream(httpcore.AsyncNetworkStream):
             raise httpcore.ReadError(TOO_LARGE.raw)
         return data
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as above
         """Send all of it. Raises httpcore's WriteError."""
         if not buffer:
             return

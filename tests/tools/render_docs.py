@@ -61,7 +61,7 @@ def database() -> Lines:
 def kinds() -> Lines:
     """docs/kinds.md."""
     yield "# Kinds of observations\n"
-    yield MADE.format(source="probe/model/kinds.py")
+    yield MADE.format(source="probe/model/kinds/")
     yield (
         "An observation is one operation and what happened: an envelope (see [database](database.md#observation))\n"
         "and a JSON detail by kind. A field that holds its default is left out. Kinds grow by optional fields only; a\n"
