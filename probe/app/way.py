@@ -30,6 +30,9 @@ TOR_PORTS = (9050, 9150)
 # The longest name that DNS has (RFC 1035, section 3.1, as text).
 _NAME_MAX = 253
 _ANSWER_MAX = 65_536
+# One request and its answer never take longer, however slowly either drips: a piece of an upload on 3 kbit/s.
+_EXCHANGE_S = 900.0
+_LOCAL_S = 3.0
 
 
 class SendError(ProbeError):
@@ -70,11 +73,15 @@ async def exchange(
 ) -> tuple[int, httpx.Headers, bytes]:
     """One request and its answer, which is a small one or none of a collector's. Raises httpx.HTTPError, SendError."""
     answer = b""
-    async with client.stream(method, url, content=body or None, headers=headers) as response:
-        async for chunk in response.aiter_raw():
-            answer += chunk
-            if len(answer) > _ANSWER_MAX:
-                raise SendError(f"{url}: the answer is no collector's (too long)")
+    try:
+        with trio.fail_after(_EXCHANGE_S):
+            async with client.stream(method, url, content=body or None, headers=headers) as response:
+                async for chunk in response.aiter_raw():
+                    answer += chunk
+                    if len(answer) > _ANSWER_MAX:
+                        raise SendError(f"{url}: the answer is no collector's (too long)")
+    except trio.TooSlowError:
+        raise httpx.ReadTimeout(f"not done within {_EXCHANGE_S:.0f} s") from None
     return response.status_code, response.headers, answer
 
 
@@ -94,8 +101,9 @@ async def _tor() -> Socks:
     """The Tor of this machine. Raises UsageError when none listens."""
     for port in TOR_PORTS:
         try:
-            stream = await trio.open_tcp_stream("127.0.0.1", port)
-        except OSError:
+            with trio.fail_after(_LOCAL_S):
+                stream = await trio.open_tcp_stream("127.0.0.1", port)
+        except (OSError, trio.TooSlowError):
             continue
         await stream.aclose()
         return Socks("127.0.0.1", port)

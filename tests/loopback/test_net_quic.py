@@ -12,6 +12,7 @@ import pytest
 import trio
 
 pytest.importorskip("aioquic")
+from aioquic.quic.events import StreamDataReceived
 from aioquic.quic.packet import (
     encode_quic_retry,
     encode_quic_version_negotiation,
@@ -20,6 +21,7 @@ from aioquic.quic.packet import (
 from probe.app.demo.certs import Authority
 from probe.app.demo.webserver import Handler, Request, Response
 from probe.net.base import Failure, Http3, QuicPlan, QuicShaken, ResponseHead
+from probe.net.http3 import HeldHttp3
 from probe.net.trionet import TrioNet
 from probe.wire.certificates import summarize
 from probe.wire.quic import read_header
@@ -239,6 +241,30 @@ async def test_a_page_bigger_than_the_window_comes_whole() -> None:
         done = await shaken(port)
         _, body, failure = await everything(done.http3)
     assert failure is None and body == page
+
+
+async def test_a_page_that_waited_behind_a_lost_packet_comes_whole() -> None:
+    page = bytes(range(256)) * 2048
+    async with serving(handler=lambda request: Response(200, page)) as port:
+        done = await shaken(port)
+        http3 = done.http3
+        assert isinstance(http3, HeldHttp3) and await http3.ask(REQUEST, 65_536) is None
+        held = http3._held
+        with trio.fail_after(5):
+            while not any(isinstance(e, StreamDataReceived) and e.end_stream for e in held.events):
+                await held.turn()
+        # As the core tells of it when the first packet was lost: all at once.
+        came = [e for e in held.events if isinstance(e, StreamDataReceived) and e.stream_id == http3._stream]
+        rest = [e for e in held.events if e not in came]
+        at_once = StreamDataReceived(b"".join(e.data for e in came), end_stream=True, stream_id=http3._stream)
+        held.events.clear()
+        held.events.extend([*rest, at_once])
+        head, body = await http3.receive(), b""
+        while isinstance(part := await http3.receive(), bytes) and part:
+            body += part
+        http3.close()
+    assert isinstance(head, ResponseHead) and head.status == 200
+    assert part == b"" and body == page
 
 
 async def test_a_stream_that_is_reset() -> None:
